@@ -1,0 +1,129 @@
+"""What does each part do to a TOMAS number? Trains a planner per part and seed, and prints means and spreads as JSON.
+
+Run it where the stages up to `label-requests` are done: `python -m benchmarks.parts [--seeds 0 1 2] [--only moe]`.
+Everything but the part under test is params.yaml as it stands; `--set` changes it for all.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tomas.commands.train import setting
+from tomas.config import Params, parse_params
+from tomas.data.validated import load_catalogue, load_timelines
+from tomas.domain.oracle import feasible_at
+from tomas.evaluation.cases import Case, labelled_cases
+from tomas.evaluation.evaluate import evaluate
+from tomas.kernel.checks import check_parts
+from tomas.kernel.yaml_files import lay_over, plain, read_yaml
+from tomas.paths import Paths, project
+from tomas.planner import Planner
+from tomas.planner.train import train_planner
+from tomas.tracking.none import NoTracker
+
+TRAINED: dict[str, dict[str, Any]] = {
+    "base": {},
+    "router moe": {"plugins": ["moe"]},
+    "align bistate": {"plugins": ["align"]},
+    "attention tva": {"backbone": {"attention": "tva"}},
+    "temporal attention": {"temporal": {"kind": "attention"}},
+    "temporal attention-tva": {"temporal": {"kind": "attention-tva"}},
+    "temporal attention-linear": {"temporal": {"kind": "attention-linear"}},
+    "temporal none": {"temporal": {"kind": "none"}},
+    "decoder flat": {"decoder": {"kind": "flat"}},
+    "decoder regressor": {"decoder": {"kind": "regressor"}},
+}
+PLANNING: dict[str, dict[str, Any]] = {"voter entropy": {"plugins": ["voter"]}}
+METRICS = ("tool_accuracy", "config_accuracy", "near_optimal_5", "latency_regret_mean", "latency_ms_p50")
+JITTER = 0.3
+"""Standard deviation of the logarithm of the real thinking time around the predicted one."""
+DRAWS = 20
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="only parts whose line has one of these words")
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
+    args = parser.parse_args(argv)
+    paths = project()
+    rows: dict[str, list[dict[str, float]]] = {}
+    for name, overlay in TRAINED.items():
+        if name == "base" or args.only is None or any(word in name for word in args.only):
+            for seed in args.seeds:
+                measure(paths, name, parameters(paths, args.settings, {"seed": seed, **overlay}), rows)
+    print(json.dumps({name: summary(runs) for name, runs in rows.items()}, indent=2))
+    return 0
+
+
+def parameters(paths: Paths, settings: Sequence[str], overlay: Mapping[str, Any]) -> Params:
+    """params.yaml with the settings and the part under test."""
+    document = read_yaml(paths.params)
+    for text in settings:
+        lay_over(document, setting(text))
+    lay_over(document, overlay)
+    params = parse_params(plain(document))
+    check_parts(params)
+    return params
+
+
+def measure(paths: Paths, name: str, params: Params, rows: dict[str, list[dict[str, float]]]) -> None:
+    """Train one planner, and measure it; the base planner also with the parts that only planning uses."""
+    print(f"{name}, seed {params.seed}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "planner"
+        train_planner(
+            params, load_catalogue(paths.validated), load_timelines(paths.validated), paths.labelled,
+            paths.config_weights, target=target, curve=Path(folder) / "curve.csv", tracker=NoTracker(),
+            checkpoints=Path(folder) / "checkpoints", cache=paths.root / ".tomas" / "cache",
+        )  # fmt: skip
+        rows.setdefault(name, []).append(figures(paths, Planner.load(target), name == "base"))
+        if name == "base":
+            for part, overlay in PLANNING.items():
+                used = params.model_copy(update=overlay)
+                rows.setdefault(part, []).append(figures(paths, Planner.load(target, used), jitter=True))
+
+
+def figures(paths: Paths, planner: Planner, jitter: bool) -> dict[str, float]:
+    """The planner's metrics on the test split."""
+    cases = labelled_cases(paths.labelled / "test.parquet", paths.validated, planner.catalogue, planner.capacity)
+    _, metrics = evaluate(planner, cases)
+    found = {name: float(metrics[name]) for name in METRICS}
+    return found | ({"feasible_under_jitter": under_jitter(planner, cases)} if jitter else {})
+
+
+def under_jitter(planner: Planner, cases: Sequence[Case]) -> float:
+    """Share of plans that still fit when planning takes another time than was predicted."""
+    rng = np.random.default_rng(0)
+    fits: list[bool] = []
+    for case, plan in zip(cases, planner.plan_batch([case.request for case in cases]), strict=True):
+        if plan.config_id is None or plan.start_ms is None:
+            continue
+        row = slice(plan.config_id, plan.config_id + 1)
+        for t_inf_ms in case.t_inf_ms * np.exp(JITTER * rng.standard_normal(DRAWS)):
+            start_ms = max(float(t_inf_ms), plan.start_ms if plan.status == "wait" else 0.0)
+            fit = feasible_at(
+                case.timeline, planner.catalogue.requirement[row], planner.catalogue.latency_ms[row], start_ms
+            )
+            fits.append(bool(fit[0]))
+    return float(np.mean(fits))
+
+
+def summary(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Mean, least and most of each metric over the seeds."""
+    return {
+        name: {"mean": float(np.mean(values)), "min": float(min(values)), "max": float(max(values))}
+        for name in runs[0]
+        for values in [[run[name] for run in runs]]
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

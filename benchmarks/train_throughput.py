@@ -1,0 +1,165 @@
+"""How many examples a second does Phase 3 train on, against transformers.Trainer with peft's LoRA?
+
+`python -m benchmarks.train_throughput` prints one JSON object. All ways take turns in one process, on the same labelled
+examples, weights, number format, batch size and LoRA:
+
+* `ours`: the training loop of train-lora-decoder over cached texts; `ours_with_reading` also counts the one reading of
+  each distinct text, spread over the examples of the default run;
+* `trainer`: Trainer and peft with the same heads, losses and positions, every text passed through in every step;
+* `trainer_causal_lm`: the usual recipe, Trainer and peft on the request followed by the answer in words. It is shown no
+  machine at all, which spares it the tokens that a timeline costs.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from benchmarks.common import medians_ms, parameters, rates, ratio, read_options, report, rounded, take_turns
+from benchmarks.inputs import Inputs, read_inputs
+from benchmarks.untrained import untrained_heads
+from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.lora import add_lora
+from tomas.config import Params
+from tomas.planner.adapters import Adapters
+from tomas.planner.artifact import make_rows
+from tomas.planner.examples import Batch, Batches, read_examples
+from tomas.planner.model import Heads
+from tomas.planner.store import open_store
+from tomas.planner.tasks import JointTask
+from tomas.planner.windows import WindowReader
+from tomas.training.loop import LoopSettings, fit
+
+IGNORED = -100
+"""What transformers takes as "no label here"."""
+Way = Callable[[], object]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options = read_options(__doc__, argv)
+    params = parameters(options)
+    size, steps, rounds = (4, 2, 2) if options.quick else (params.training.batch_size, 8, 5)
+    params = params.model_copy(update={"training": params.training.model_copy(update={"batch_size": size})})
+    inputs = read_inputs(params, steps * size)
+    with tempfile.TemporaryDirectory() as folder:
+        ours, texts_per_s = our_way(inputs, Path(folder))
+        references = {"trainer": trainer_with_heads(inputs), "trainer_causal_lm": trainer_on_words(inputs)}
+        seconds = take_turns({"ours": ours, **references}, rounds)
+    reading_s = steps * size * inputs.text_share / texts_per_s
+    seconds["ours_with_reading"] = [value + reading_s for value in seconds["ours"]]
+    pairs = [(slow, fast) for slow in references for fast in ("ours", "ours_with_reading")]
+    figures = {
+        "batch_size": size,
+        "steps": steps,
+        "rounds": rounds,
+        "ms_per_step": {name: rounded(value / steps) for name, value in medians_ms(seconds).items()},
+        "examples_per_s": rates(seconds, steps * size),
+        "texts_read_per_s": rounded(texts_per_s),
+        "texts_per_example": rounded(inputs.text_share),
+        "ratios": {f"{slow}/{fast}": ratio(seconds, slow, fast) for slow, fast in pairs},
+    }
+    return report("train_throughput", options, params, figures)
+
+
+def our_way(inputs: Inputs, folder: Path) -> tuple[Way, float]:
+    """The stage's own loop over all examples once, and how many texts a second are read before it."""
+    params, (backbone, heads, batches) = inputs.params, parts(inputs)
+    texts = batches.examples.texts
+
+    def read() -> None:
+        open_store(backbone, backbone.fingerprint, texts, Path(tempfile.mkdtemp(dir=folder)))
+
+    [reading_s] = take_turns({"read": read}, 1)["read"]
+    store = open_store(backbone, backbone.fingerprint, texts, folder / "texts")
+    task = joint_task(inputs, backbone, heads, batches, heads.tail(params.lora), store)
+    return lambda: fit(task, LoopSettings(max_epochs=1, grad_clip=params.training.grad_clip)), len(texts) / reading_s
+
+
+def trainer_with_heads(inputs: Inputs) -> Way:
+    """Trainer over the planner's own heads and losses, LoRA on every position."""
+    backbone, heads, batches = parts(inputs)
+    module = WithHeads(joint_task(inputs, backbone, heads, batches, None, None))
+    rows = list(range(len(batches.examples)))
+    return lambda: train(module, rows, lambda few: {"rows": torch.tensor(few)}, inputs.params)
+
+
+def trainer_on_words(inputs: Inputs) -> Way:
+    """Trainer over request and answer as text, loss on the answer."""
+    backbone = load_backbone(inputs.params.backbone)
+    model = add_lora(backbone, inputs.params.lora)
+    examples = []
+    for row in inputs.examples["train"].itertuples():
+        answer = f"\n{row.tool} {row.config_id}"
+        request, said = (backbone.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (row.text, answer))
+        examples.append((request + said, [IGNORED] * len(request) + said))
+    return lambda: train(model, examples, padded_on_the_right, inputs.params)
+
+
+def parts(inputs: Inputs) -> tuple[Backbone, Heads, Batches]:
+    """A fresh backbone, heads on it, and the examples as they take them."""
+    backbone = load_backbone(inputs.params.backbone)
+    spec, heads = untrained_heads(inputs.params, backbone, inputs.catalogue)
+    reader = WindowReader.from_json(spec.window)
+    examples = read_examples(inputs.examples["train"], backbone, inputs.timelines, reader)
+    return backbone, heads, Batches(examples, inputs.catalogue)
+
+
+def joint_task(
+    inputs: Inputs, backbone: Backbone, heads: Heads, batches: Batches, tail: int | None, store: Any
+) -> JointTask:
+    """What Phase 3 trains, with adapters on the last `tail` positions or on all."""
+    params = inputs.params
+    adapters = Adapters(backbone, params.lora, params.tva, tail)
+    vectors_NH = torch.zeros(len(inputs.catalogue), backbone.hidden_size)
+    anchor = make_rows(inputs.catalogue, vectors_NH)
+    return JointTask(backbone, heads, adapters.trained, batches, store, anchor, params.training, params.seed)
+
+
+class WithHeads(nn.Module):
+    """A task as a module that Trainer can train."""
+
+    def __init__(self, task: JointTask) -> None:
+        super().__init__()
+        self.task, self.trained = task, task.module
+
+    def forward(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The loss on these examples."""
+        batch = self.task.batches.batch(rows.cpu().numpy())
+        return {"loss": self.task.loss(Batch(**{k: v.to(rows.device) for k, v in vars(batch).items()}))["loss"]}
+
+
+def padded_on_the_right(few: Sequence[tuple[list[int], list[int]]]) -> dict[str, torch.Tensor]:
+    """Token IDs, mask and labels of a batch, as long as its longest example."""
+    length = max(len(ids) for ids, _ in few)
+    columns = {
+        "input_ids": [ids + [0] * (length - len(ids)) for ids, _ in few],
+        "attention_mask": [[1] * len(ids) + [0] * (length - len(ids)) for ids, _ in few],
+        "labels": [labels + [IGNORED] * (length - len(labels)) for _, labels in few],
+    }
+    return {name: torch.tensor(rows) for name, rows in columns.items()}
+
+
+def train(module: nn.Module, examples: Sequence[Any], collate: Callable[..., Any], params: Params) -> None:
+    """One pass of Trainer over the examples, with nothing written or logged."""
+    settings = params.training
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=settings.batch_size,
+            learning_rate=settings.lr, weight_decay=settings.weight_decay, max_grad_norm=settings.grad_clip,
+            lr_scheduler_type="cosine", use_cpu=not torch.cuda.is_available(), remove_unused_columns=False,
+            report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )  # fmt: skip
+        trainer = Trainer(model=module, args=arguments, train_dataset=examples, data_collator=collate)
+        trainer.remove_callback(PrinterCallback)  # it would print beside the JSON
+        trainer.train()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""A planner that was never trained: what its weights say changes no time, so nothing needs to have been trained."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from tomas.backbone.loading import Backbone, load_backbone
+from tomas.config import Params
+from tomas.domain.catalogue import Catalogue
+from tomas.domain.resources import capacity_of
+from tomas.domain.timeline import Timeline
+from tomas.files import write_json
+from tomas.kernel.fallback import parts_record
+from tomas.planner.adapters import Adapters
+from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.model import Heads
+from tomas.planner.windows import WindowReader
+
+SPREAD = 0.02
+"""Standard deviation of what is added to every weight, so that none is zero and every choice is open."""
+
+
+def untrained_heads(params: Params, backbone: Backbone, catalogue: Catalogue) -> tuple[Spec, Heads]:
+    """Heads of the shapes that params.yaml asks for, over random vectors, and what planner.json says of them."""
+    torch.manual_seed(params.seed)
+    capacity = capacity_of(params.machine)
+    sample = [(Timeline.constant(capacity), 0.0)]
+    reader = WindowReader.make(params.temporal, capacity, params.data.interpolation, sample)
+    sections = ("backbone", "machine", "t_inf", "temporal", "lora", "decoder", "tva")
+    spec = Spec(
+        fingerprint=backbone.fingerprint, window=reader.to_json(), **{name: getattr(params, name) for name in sections}
+    )
+    vectors_NH = torch.nn.functional.normalize(torch.randn(len(catalogue), backbone.hidden_size), dim=1)
+    heads = make_heads(spec, backbone, catalogue, vectors_NH * backbone.embedding_norm)
+    _stir(heads.parameters())
+    return spec, heads
+
+
+def write_untrained(params: Params, catalogue: Catalogue, folder: Path) -> Path:
+    """Write such a planner, adapters included, and give its folder."""
+    backbone = load_backbone(params.backbone)
+    spec, heads = untrained_heads(params, backbone, catalogue)
+    adapters = Adapters(backbone, spec.lora, spec.tva, heads.tail(spec.lora))
+    _stir(adapters.trained)
+    folder.mkdir(parents=True)
+    adapters.save(folder)
+    write_heads(folder, heads)
+    write_json(folder / "config_lookup.json", catalogue.to_lookup())
+    write_json(folder / "parts.json", parts_record([backbone.attention]))
+    write_spec(folder, spec)
+    return folder
+
+
+def _stir(parameters: Iterable[torch.nn.Parameter]) -> None:
+    with torch.no_grad():
+        for parameter in parameters:
+            parameter.add_(SPREAD * torch.randn_like(parameter))

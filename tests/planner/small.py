@@ -1,0 +1,60 @@
+"""A planner that was never trained, but whose every weight says something: made in a moment, and right in its form."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tests.encoder.small import CATALOGUE
+from tests.planner.small_training import small_params
+from tomas.backbone.loading import Backbone, load_backbone
+from tomas.domain.catalogue import Catalogue
+from tomas.domain.resources import capacity_of
+from tomas.files import write_json
+from tomas.kernel.fallback import parts_record
+from tomas.planner.adapters import Adapters
+from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.model import Heads
+from tomas.planner.windows import WindowReader
+
+MACHINE = {"cpu_cores": 8, "cpu_mem_gb": 16, "gpu_sm": 100, "gpu_mem_gb": 8}
+
+
+def shaken(module: nn.Module, scale: float = 0.1) -> None:
+    """Move every parameter, so that none is zero and nothing is left out by chance."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(scale * torch.randn_like(parameter))
+
+
+def untrained_heads(made: Backbone, catalogue: Catalogue = CATALOGUE, **sections: Any) -> tuple[Spec, Heads]:
+    """Heads as training would leave them, with what planner.json would say of them."""
+    params = small_params(machine=MACHINE, **sections)
+    capacity = capacity_of(params.machine)
+    reader = WindowReader.make(params.temporal, capacity, params.data.interpolation, [])
+    named = ("backbone", "machine", "t_inf", "temporal", "lora", "decoder", "tva")
+    spec = Spec(
+        fingerprint=made.fingerprint, window=reader.to_json(), **{name: getattr(params, name) for name in named}
+    )
+    torch.manual_seed(5)
+    heads = make_heads(spec, made, catalogue, torch.randn(len(catalogue), made.hidden_size))
+    shaken(heads)
+    return spec, heads
+
+
+def untrained(folder: Path, catalogue: Catalogue = CATALOGUE, *, gate_threshold: float = 0.0, **sections: Any) -> Path:
+    """Write such a planner to a folder."""
+    backbone = load_backbone(small_params(**sections).backbone)
+    spec, heads = untrained_heads(backbone, catalogue, **sections)
+    adapters = Adapters(backbone, spec.lora, spec.tva, heads.tail(spec.lora))
+    with torch.no_grad():
+        for parameter in adapters.trained:
+            parameter.normal_(std=0.2)
+    folder.mkdir(parents=True)
+    adapters.save(folder)
+    write_heads(folder, heads)
+    write_json(folder / "config_lookup.json", catalogue.to_lookup())
+    write_json(folder / "parts.json", parts_record([backbone.attention]))
+    write_spec(folder, spec.model_copy(update={"gate_threshold": gate_threshold}))
+    return folder

@@ -1,0 +1,73 @@
+"""The temperature is the likeliest, the gate keeps its promise, and both have an answer where there is no data."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tomas.planner.calibration import fit_gate_threshold, fit_temperature, normalised_entropy, softmax
+
+scores = st.lists(st.tuples(st.integers(0, 100).map(lambda n: n / 100), st.booleans()), min_size=1, max_size=300)
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
+def test_the_temperature_that_labels_were_drawn_with_is_found(temperature):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20_000, 5))
+    drawn = (softmax(logits, temperature).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    assert fit_temperature(logits, drawn) == pytest.approx(temperature, rel=0.05)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.1, 10))
+def test_no_other_temperature_is_likelier(seed, other):
+    rng = np.random.default_rng(seed)
+    logits, truth = rng.normal(0, 3, (50, 4)), rng.integers(0, 4, 50)
+
+    def likelihood(temperature: float) -> float:
+        return float(np.log(softmax(logits, temperature)[np.arange(50), truth] + 1e-300).mean())
+
+    assert likelihood(fit_temperature(logits, truth)) >= likelihood(other) - 1e-6
+
+
+def test_without_examples_nothing_is_scaled():
+    assert fit_temperature(np.empty((0, 3)), np.empty(0, dtype=np.int64)) == 1
+
+
+def test_softmax_takes_masked_entries_and_large_logits():
+    assert softmax(np.array([[1e4, -np.inf, 1e4]])).tolist() == [[0.5, 0, 0.5]]
+
+
+@settings(deadline=None)
+@given(scores, st.sampled_from([0.01, 0.1]))
+def test_the_gate_refuses_less_than_it_may(cases, most):
+    score, served = np.array([s for s, _ in cases]), np.array([flag for _, flag in cases])
+    threshold = fit_gate_threshold(score, served, most)
+    assert 0 <= threshold <= 1
+    if served.any():
+        assert (score[served] < threshold).mean() < most
+
+
+def test_the_gate_stands_in_the_middle_of_a_gap_and_not_at_its_edge():
+    score = np.array([0.9, 0.95, 0.99, 0.1, 0.3])
+    assert fit_gate_threshold(score, np.array([True, True, True, False, False])) == pytest.approx(0.6)
+
+
+def test_the_gate_gives_up_a_few_requests_to_refuse_many():
+    served = np.concatenate((np.full(995, 0.9), np.full(5, 0.2)))
+    others = np.full(500, 0.5)
+    threshold = fit_gate_threshold(np.concatenate((served, others)), np.arange(1500) < 1000)
+    assert threshold == pytest.approx(0.7)
+
+
+def test_without_requests_that_no_tool_serves_nothing_is_refused():
+    assert fit_gate_threshold(np.array([0.2, 0.4]), np.array([True, True])) == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.001, 1), min_size=2, max_size=9))
+def test_entropy_lies_between_sure_and_clueless(weights: list[float]) -> None:
+    share = np.array(weights) / sum(weights)
+    assert -1e-9 <= normalised_entropy(share) <= 1 + 1e-9
+    assert normalised_entropy(np.full(len(weights), 1 / len(weights))) == pytest.approx(1.0)
+    assert normalised_entropy(np.eye(len(weights))[0]) == 0.0

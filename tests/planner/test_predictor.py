@@ -1,0 +1,59 @@
+"""What is computed once is what would be computed again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.encoder.small import CATALOGUE
+from tests.planner.small import untrained
+from tomas.domain import oracle
+from tomas.domain.request import Request
+from tomas.domain.resources import SIZES
+from tomas.domain.timeline import Timeline
+from tomas.planner.artifact import read_artifact
+from tomas.planner.predictor import Case, Predictor
+
+FREE, FULL = (8.0, 16.0, 100.0, 8.0), (0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    folder: Path = untrained(tmp_path_factory.mktemp("planner") / "planner")
+    return Predictor(read_artifact(folder))
+
+
+def cases() -> list[Case]:
+    """Ready at T_inf, free only later, and never free."""
+    timelines = {"ready": [FREE, FREE], "wait": [FULL, FREE], "infeasible": [FULL, FULL]}
+    return [
+        Case(Request(text=f"sharpen the {word} images"), Timeline(np.array([0.0, 900.0]), np.array(free)), 300.0)
+        for word, free in timelines.items()
+    ]
+
+
+@torch.inference_mode()
+def test_configurations_are_looked_up_by_the_window_from_the_moment_the_run_starts(predictor: Predictor) -> None:
+    asked = cases()
+    tokens = predictor.backbone.tokenize([case.request.text for case in asked], 50)
+    decision = predictor.decide(asked, tokens)
+    found = predictor.decode(decision, asked)
+    assert [prediction.start_ms for prediction in found] == [300.0, 900.0, 300.0]
+    decoder = predictor.heads.decoder
+    for row, (case, prediction) in enumerate(zip(asked, found, strict=True)):
+        window = torch.from_numpy(predictor.window.read(case.timeline, prediction.start_ms))[None]
+        tool, size = torch.tensor([prediction.tool_id]), torch.tensor([SIZES.index(prediction.size)])
+        query = decoder.ask(decision.state_BH[row : row + 1], predictor.heads.temporal(window), tool, size)
+        expected = decoder.score(query, torch.from_numpy(prediction.ids)[None])[0]
+        torch.testing.assert_close(torch.from_numpy(prediction.config_logits).float(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_case_asks_the_oracle_once_for_each_choice_of_configurations(predictor: Predictor) -> None:
+    for case in cases():
+        for tool, size in ((0, "small"), (0, "large"), (2, "small")):
+            ids = CATALOGUE.ids(tool, size)
+            found = case.decide(CATALOGUE, ids, predictor.capacity)
+            again = oracle.decide(case.timeline, case.t_inf_ms, CATALOGUE, ids, predictor.capacity)
+            assert (found.status, found.start_ms, found.best) == (again.status, again.start_ms, again.best)
+            assert case.decide(CATALOGUE, ids.copy(), predictor.capacity) is found

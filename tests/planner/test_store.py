@@ -1,0 +1,109 @@
+"""What is stored of a text is what the backbone computes; it is computed once, and makes room for other texts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.planner.small_training import small_params
+from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.prefix import prefill
+from tomas.planner.model import padded, text_states
+from tomas.planner.store import TextStore, open_store
+
+TEXTS = [[5, 9, 3], [8, 7, 6, 5, 4, 90], [33], [5, 9, 3, 200]]
+
+
+def backbone(dtype: str = "float32") -> Backbone:
+    return load_backbone(small_params(backbone={"dtype": dtype}).backbone)
+
+
+def watched(made: Backbone) -> list[int]:
+    """A list that grows by the batch of every pass through the backbone."""
+    passes: list[int] = []
+    made.body.register_forward_pre_hook(lambda _, __, given: passes.append(len(given["input_ids"])), with_kwargs=True)
+    return passes
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("rows", [[1, 2], [3], [2, 0, 1, 3, 1]])
+@torch.no_grad()
+def test_a_batch_is_what_the_backbone_computes_of_each_text_alone(tmp_path: Path, dtype: str, rows: list[int]) -> None:
+    made = backbone(dtype)
+    prefix, states, mask = open_store(made, "print", TEXTS, tmp_path).batch(rows)
+    longest = max(len(TEXTS[row]) for row in rows)
+    assert torch.equal(mask, padded([TEXTS[row] for row in rows])[1])
+    tolerance = {"rtol": 1e-4, "atol": 1e-5} if dtype == "float32" else {"rtol": 0.02, "atol": 0.02}
+    for place, row in enumerate(rows):
+        alone, start = torch.tensor([TEXTS[row]]), longest - len(TEXTS[row])
+        for (keys, values), (own_keys, own_values) in zip(prefix, prefill(made, alone), strict=True):
+            torch.testing.assert_close(keys[place, :, start:], own_keys[0], **tolerance)
+            torch.testing.assert_close(values[place, :, start:], own_values[0], **tolerance)
+            assert not keys[place, :, :start].any()
+        hidden = made.body(input_ids=alone, output_hidden_states=True).hidden_states
+        torch.testing.assert_close(states[place, :, start:], text_states(hidden, len(TEXTS[row]))[0], **tolerance)
+        assert states.dtype == prefix[0][0].dtype == made.dtype
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_store_is_computed_once_and_read_back_to_the_bit(tmp_path: Path, dtype: str) -> None:
+    made = backbone(dtype)
+    passes = watched(made)
+    first = open_store(made, "print", TEXTS, tmp_path).batch([0, 1, 2, 3])
+    assert sum(passes) == len(TEXTS)
+    again = open_store(made, "print", TEXTS, tmp_path).batch([0, 1, 2, 3])
+    assert sum(passes) == len(TEXTS)
+    for old, new in zip(first[0], again[0], strict=True):
+        assert torch.equal(old[0], new[0])
+        assert torch.equal(old[1], new[1])
+    assert torch.equal(first[1], again[1])
+
+
+@pytest.mark.parametrize("other", ["texts", "weights", "number format"])
+def test_other_texts_or_another_backbone_take_its_place(tmp_path: Path, other: str) -> None:
+    old = open_store(backbone(), "print", TEXTS, tmp_path).folder
+    changed: dict[str, Any] = {
+        "texts": (backbone(), "print", [*TEXTS, [1, 2]]),
+        "weights": (backbone(), "another print", TEXTS),
+        "number format": (backbone("bfloat16"), "print", TEXTS),
+    }
+    new = open_store(*changed[other], tmp_path)
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [new.folder] != [old]
+
+
+def test_a_store_that_is_being_read_stays(tmp_path: Path) -> None:
+    made = backbone()
+    read = open_store(made, "print", TEXTS, tmp_path)
+    other = open_store(made, "print", [[1, 2]], tmp_path)
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} == {read.folder, other.folder}
+    assert read.batch([0])[2].sum() == len(TEXTS[0])
+
+
+def test_a_store_that_was_being_written_when_the_process_died_is_written_again(tmp_path: Path) -> None:
+    made = backbone()
+    handle = made.body.register_forward_hook(lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        open_store(made, "print", TEXTS, tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    handle.remove()
+    place = open_store(made, "print", TEXTS, tmp_path).folder
+    place.rename(place.with_name(f".partial-{place.name}"))  # what a kill leaves behind
+    (place.with_name(f".partial-{place.name}") / "index.json").unlink()
+    store = open_store(made, "print", TEXTS, tmp_path)
+    assert store.batch([1])[2].tolist() == [[1] * 6]
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [place]
+
+
+def test_batches_share_nothing_with_the_files(tmp_path: Path) -> None:
+    store = open_store(backbone(), "print", TEXTS, tmp_path)
+    prefix, states, _ = store.batch([0])
+    before = states.clone()
+    prefix[0][0].zero_()
+    states.zero_()
+    assert torch.equal(TextStore(store.folder, torch.float32).batch([0])[1], before)
+
+
+def test_a_batch_goes_where_the_training_is(tmp_path: Path) -> None:
+    prefix, states, mask = open_store(backbone(), "print", TEXTS, tmp_path).batch([0, 1], "meta")
+    assert {tensor.device.type for tensor in (states, mask, *prefix[0], *prefix[1])} == {"meta"}

@@ -1,0 +1,1 @@
+"""The sub-commands of `tomas`: each module has `add_arguments(parser)` and `run(args) -> exit code`."""

@@ -1,0 +1,1 @@
+"""Plans written down for other engines; each is a part of the kind `exporter`."""

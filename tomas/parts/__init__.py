@@ -1,0 +1,1 @@
+"""Optional parts: each is a plug-in of the run that `plugins:` in params.yaml switches on."""

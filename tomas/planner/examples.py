@@ -1,0 +1,97 @@
+"""Labelled examples as arrays: texts once, windows once, and the rows each example chooses from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tomas.backbone.loading import Backbone
+from tomas.data.validated import Timelines
+from tomas.domain.catalogue import Catalogue
+from tomas.domain.resources import SIZES
+from tomas.planner.model import MAX_TEXT_TOKENS
+from tomas.planner.windows import WindowReader
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split of data/labelled; the index over examples is E."""
+
+    texts: list[list[int]]
+    """Token IDs of each distinct text."""
+    text_E: np.ndarray
+    tool_E: np.ndarray
+    """-1 where no tool serves the request."""
+    size_E: np.ndarray
+    config_E: np.ndarray
+    """The oracle's configuration; -1 where there is none."""
+    now_ECP: np.ndarray
+    """Windows from T_inf on: what the backbone is told."""
+    start_ECP: np.ndarray
+    """Windows from the moment the run can start: what the configuration is looked up by."""
+
+    def __len__(self) -> int:
+        return len(self.text_E)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples as tensors; every tensor's first dimension is the batch."""
+
+    text_B: torch.Tensor
+    tool_B: torch.Tensor
+    size_B: torch.Tensor
+    config_B: torch.Tensor
+    ids_BN: torch.Tensor
+    place_B: torch.Tensor
+    """Where config_B stands in ids_BN."""
+    now_BCP: torch.Tensor
+    start_BCP: torch.Tensor
+
+    def rows(self, keep_B: torch.Tensor) -> "Batch":
+        """The batch with only these rows."""
+        return Batch(**{name: value[keep_B] for name, value in vars(self).items()})
+
+
+def read_examples(frame: pd.DataFrame, backbone: Backbone, timelines: Timelines, reader: WindowReader) -> Examples:
+    """The examples of a labelled split."""
+    distinct, text_E = np.unique(frame["text"].to_numpy(str), return_inverse=True)
+    now, start = [], []
+    for name, t_inf_ms, start_ms in zip(frame["timeline"], frame["t_inf_ms"], frame["start_ms"], strict=True):
+        timeline = timelines[name]
+        now.append(reader.read(timeline, float(t_inf_ms)))
+        same = pd.isna(start_ms) or start_ms == t_inf_ms
+        start.append(now[-1] if same else reader.read(timeline, float(start_ms)))
+    sizes = {size: place for place, size in enumerate(SIZES)}
+    return Examples(
+        texts=backbone.tokenize(distinct.tolist(), MAX_TEXT_TOKENS),
+        text_E=text_E,
+        tool_E=frame["tool_id"].to_numpy(np.int64),
+        size_E=frame["input_size"].map(lambda size: sizes.get(size, 0)).to_numpy(np.int64),
+        config_E=frame["config_id"].to_numpy(np.int64),
+        now_ECP=np.stack(now),
+        start_ECP=np.stack(start),
+    )
+
+
+class Batches:
+    """Cuts examples into batches; the rows of each example's tool and size come along."""
+
+    def __init__(self, examples: Examples, catalogue: Catalogue) -> None:
+        self.examples = examples
+        cases = [catalogue.ids(tool, size) for tool in range(len(catalogue.tools)) for size in SIZES]
+        self.width = max(len(ids) for ids in cases)
+        self.ids_case = np.full((len(cases), self.width), -1, dtype=np.int64)
+        for place, ids in enumerate(cases):
+            self.ids_case[place, : len(ids)] = ids
+
+    def batch(self, rows: Any) -> Batch:
+        """These examples."""
+        own = self.examples
+        tool, size, config = own.tool_E[rows], own.size_E[rows], own.config_E[rows]
+        ids = self.ids_case[np.maximum(tool, 0) * len(SIZES) + size]
+        place = np.argmax(ids == config[:, None], axis=1)
+        now, start = own.now_ECP[rows], own.start_ECP[rows]
+        return Batch(*map(torch.from_numpy, (own.text_E[rows], tool, size, config, ids, place, now, start)))

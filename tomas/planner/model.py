@@ -1,0 +1,131 @@
+"""The planner's trained parts around the frozen backbone, and the one way through them.
+
+B batch, T text tokens, C context positions, H hidden, K tools, N configurations, P timeline points, D temporal width.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from tomas import registry
+from tomas.backbone.loading import Backbone
+from tomas.backbone.prefix import KeyValues, as_cache, positions
+from tomas.config import Decoder, Lora, Temporal
+from tomas.planner.decoder import Rows
+from tomas.planner.reader import TextReader, read_layers
+from tomas.planner.windows import CHANNELS
+
+MAX_TEXT_TOKENS = 192
+"""Longer requests are cut."""
+
+
+class Decision(NamedTuple):
+    """What one pass of the backbone leaves for the heads."""
+
+    state_BH: torch.Tensor
+    tools_BK: torch.Tensor
+    gate_B: torch.Tensor
+    """Logit that a tool is needed at all."""
+    window_BD: torch.Tensor
+    """The window the backbone was told, as the temporal encoder reads it."""
+
+
+class Heads(nn.Module):
+    """Everything that is trained apart from LoRA: temporal encoder, projector, context, reader, gate and decoder."""
+
+    def __init__(
+        self, hidden: int, embedding_norm: float, num_tools: int, rows: Rows, temporal: Temporal, decoder: Decoder
+    ) -> None:
+        super().__init__()
+        self.hidden, self.embedding_norm, self.prefix_tokens = hidden, embedding_norm, temporal.prefix_tokens
+        self.temporal = registry.load("temporal", temporal.kind)(CHANNELS, temporal.points, temporal.dim)
+        self.projector = nn.Linear(temporal.dim, temporal.prefix_tokens * hidden)
+        self.decision = nn.Parameter(torch.randn(1, hidden) / hidden**0.5)
+        self.reader = TextReader(hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.gate = nn.Linear(hidden, 1)
+        self.decoder = registry.load("decoder", decoder.kind)(hidden, temporal.dim, num_tools, rows)
+        if not decoder.train_vectors and hasattr(self.decoder, "config_head"):
+            self.decoder.config_head.weight.requires_grad_(False)
+
+    @property
+    def num_context(self) -> int:
+        """Context positions: the soft tokens of the timeline, then the decision."""
+        return self.prefix_tokens + 1
+
+    def tail(self, lora: Lora) -> int | None:
+        """Positions at the end of a sequence that adapters act on; None is all of them."""
+        return self.num_context if lora.scope == "context" else None
+
+    def context(self, window_BD: torch.Tensor) -> torch.Tensor:
+        """The context's input vectors [B, C, H], as long as token embeddings."""
+        soft_BCH = self.projector(window_BD).unflatten(1, (self.prefix_tokens, self.hidden))
+        decision_BCH = self.decision.expand(len(window_BD), 1, -1)
+        both_BCH = torch.cat([soft_BCH, decision_BCH], dim=1)
+        return nn.functional.normalize(both_BCH, dim=2) * self.embedding_norm
+
+    def decide(
+        self, last_BH: torch.Tensor, states_BDTH: torch.Tensor, mask_BT: torch.Tensor, window_BD: torch.Tensor
+    ) -> Decision:
+        """Tool and gate logits from the decision position and from the text's own states."""
+        at_decision = nn.functional.layer_norm(last_BH.float(), (self.hidden,))
+        state_BH = self.norm(at_decision + self.reader(states_BDTH, mask_BT))
+        return Decision(state_BH, self.decoder.tools(state_BH, window_BD), self.gate(state_BH)[:, 0], window_BD)
+
+
+def whole_pass(
+    backbone: Backbone, heads: Heads, tokens_BT: torch.Tensor, mask_BT: torch.Tensor, window_BCP: torch.Tensor
+) -> Decision:
+    """Text and context in one pass of the backbone; padding stands on the left, so the context is last in every row."""
+    window_BD = heads.temporal(window_BCP)
+    context_BCH = heads.context(window_BD).to(backbone.dtype)
+    inputs_BSH = torch.cat([backbone.embed(tokens_BT), context_BCH], dim=1)
+    padding = {}
+    if len(mask_BT) > 1:  # a single text has none: without a mask the attention kernel takes its causal path
+        mask_BS = torch.cat([mask_BT, mask_BT.new_ones(len(mask_BT), heads.num_context)], dim=1)
+        padding = {"attention_mask": mask_BS, "position_ids": positions(mask_BS)}
+    out = backbone.body(
+        inputs_embeds=inputs_BSH, use_cache=False, output_hidden_states=read_layers(backbone.num_layers), **padding
+    )
+    states_BDTH = text_states(out.hidden_states, tokens_BT.shape[1])
+    return heads.decide(out.last_hidden_state[:, -1], states_BDTH, mask_BT, window_BD)
+
+
+def cached_pass(
+    backbone: Backbone,
+    heads: Heads,
+    prefix: KeyValues,
+    states_BDTH: torch.Tensor,
+    mask_BT: torch.Tensor,
+    window_BCP: torch.Tensor,
+) -> Decision:
+    """The context alone over the text's cached keys and values: the same numbers as `whole_pass`, at a fraction."""
+    window_BD = heads.temporal(window_BCP)
+    context_BCH = heads.context(window_BD).to(backbone.dtype)
+    mask_BS = torch.cat([mask_BT, mask_BT.new_ones(len(mask_BT), heads.num_context)], dim=1)
+    out = backbone.body(
+        inputs_embeds=context_BCH,
+        attention_mask=mask_BS,
+        position_ids=positions(mask_BS)[:, -heads.num_context :],
+        past_key_values=as_cache(prefix),
+        use_cache=False,
+    )
+    return heads.decide(out.last_hidden_state[:, -1], states_BDTH, mask_BT, window_BD)
+
+
+def text_states(hidden_states: Any, num_tokens: int) -> torch.Tensor:
+    """The text's token states [B, D, T, H] at the depths that are read; `hidden_states` may lack all others."""
+    layers = read_layers(len(hidden_states) - 1)
+    return torch.stack([hidden_states[layer][:, :num_tokens] for layer in layers], dim=1)
+
+
+def padded(texts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token IDs and mask [B, T], padding on the left."""
+    length = max(len(ids) for ids in texts)
+    tokens_BT = torch.zeros(len(texts), length, dtype=torch.long)
+    mask_BT = torch.zeros(len(texts), length, dtype=torch.long)
+    for row, ids in enumerate(texts):
+        tokens_BT[row, length - len(ids) :] = torch.tensor(ids)
+        mask_BT[row, length - len(ids) :] = 1
+    return tokens_BT, mask_BT

@@ -1,0 +1,143 @@
+"""Phase 3 as one call: warm up, train with the backbone, fit on validation what is read off it, write the planner."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from tomas.backbone.loading import Backbone, load_backbone
+from tomas.config import Params
+from tomas.data.validated import Timelines
+from tomas.domain.catalogue import Catalogue
+from tomas.domain.resources import capacity_of
+from tomas.encoder.sentences import sentence_vectors
+from tomas.files import whole, write_json
+from tomas.kernel.fallback import Resolution, parts_record
+from tomas.planner.adapters import Adapters
+from tomas.planner.artifact import Spec, make_heads, make_rows, write_heads, write_spec
+from tomas.planner.calibrate import calibrate
+from tomas.planner.examples import Batches, read_examples
+from tomas.planner.model import Heads
+from tomas.planner.plugins import saved_state, trained_options
+from tomas.planner.store import open_store
+from tomas.planner.tasks import JointTask, WarmupTask
+from tomas.planner.windows import WindowReader
+from tomas.training.checkpoint import Checkpoint
+from tomas.training.hooks import Hooks
+from tomas.training.loop import History, LoopSettings, MetricSink, fit
+from tomas.training.plugins import TRAINED_KINDS, hooks_for, resolved_plugins, schedules_for
+from tomas.training.processes import is_first_process
+
+STATISTICS_SAMPLE = 512
+
+
+def train_planner(
+    params: Params,
+    catalogue: Catalogue,
+    timelines: Timelines,
+    labelled: Path,
+    vectors_file: Path,
+    *,
+    target: Path,
+    curve: Path,
+    checkpoints: Path,
+    cache: Path,
+    tracker: MetricSink,
+) -> dict[str, Any]:
+    """Write assets/planner and the learning curve, and give the figures on validation."""
+    torch.manual_seed(params.seed)
+    backbone = load_backbone(params.backbone)
+    frame = pd.read_parquet(labelled / "train.parquet")
+    reader = _window_reader(params, frame, timelines)
+    examples = read_examples(frame, backbone, timelines, reader)
+    sections = ("backbone", "machine", "t_inf", "temporal", "lora", "decoder", "tva")
+    spec = Spec(
+        fingerprint=backbone.fingerprint, window=reader.to_json(), plugins=trained_options(params),
+        **{name: getattr(params, name) for name in sections},
+    )  # fmt: skip
+    vectors_NH = _first_vectors(params, backbone, catalogue, vectors_file)
+    heads = make_heads(spec, backbone, catalogue, vectors_NH)
+    batches = Batches(examples, catalogue)
+    history = _warm_up(params, heads, batches, checkpoints)
+    store = None
+    if heads.tail(params.lora) is not None:
+        store = open_store(backbone, backbone.fingerprint, examples.texts, cache / "texts")
+    adapters = Adapters(backbone, params.lora, params.tva, heads.tail(params.lora))
+    anchor = make_rows(catalogue, vectors_NH)
+    task = JointTask(backbone, heads, adapters.trained, batches, store, anchor, params.training, params.seed)
+    hooks = hooks_for(params, TRAINED_KINDS)
+    joint = _train_jointly(params, task, hooks, checkpoints, tracker)
+    if not is_first_process():
+        return {}
+    with whole(curve) as partial:
+        pd.DataFrame([row for row in [*history, *joint] if "loss" in row]).to_csv(partial, index=False)
+    with whole(target) as partial:
+        partial.mkdir()
+        adapters.save(partial)
+        write_heads(partial, heads)
+        write_json(partial / "config_lookup.json", catalogue.to_lookup())
+        write_json(partial / "parts.json", parts_record(_parts(params, backbone)))
+        spec = spec.model_copy(update={"plugin_state": saved_state(hooks, task.module)})
+        write_spec(partial, spec)
+        fitted, figures = calibrate(partial, pd.read_parquet(labelled / "val.parquet"), timelines)
+        write_spec(partial, spec.model_copy(update=fitted))
+    last = joint[-2] if len(joint) > 1 else {}
+    return {**figures, **fitted, **{name: value for name, value in last.items() if name.startswith("loss")}}
+
+
+def _window_reader(params: Params, frame: pd.DataFrame, timelines: Timelines) -> WindowReader:
+    few = frame.head(STATISTICS_SAMPLE)
+    sample = [(timelines[name], float(t)) for name, t in zip(few["timeline"], few["t_inf_ms"], strict=True)]
+    return WindowReader.make(params.temporal, capacity_of(params.machine), params.data.interpolation, sample)
+
+
+def _first_vectors(params: Params, backbone: Backbone, catalogue: Catalogue, vectors_file: Path) -> torch.Tensor:
+    """What the config head starts from."""
+    if params.decoder.init == "encoder":
+        vectors_NH: torch.Tensor = torch.load(vectors_file, weights_only=True)
+        return vectors_NH
+    if params.decoder.init == "text":
+        return sentence_vectors(backbone, catalogue)
+    random_NH = torch.randn(len(catalogue), backbone.hidden_size)
+    return torch.nn.functional.normalize(random_NH, dim=1) * backbone.embedding_norm
+
+
+def _parts(params: Params, backbone: Backbone) -> list[Resolution]:
+    """Every part the planner's numbers depend on."""
+    named = {"temporal": params.temporal.kind, "decoder": params.decoder.kind}
+    chosen = [Resolution(kind, name, name) for kind, name in named.items()]
+    return [backbone.attention, *chosen, *resolved_plugins(params, TRAINED_KINDS)]
+
+
+def _warm_up(params: Params, heads: Heads, batches: Batches, checkpoints: Path) -> History:
+    """Train the temporal encoder and the decoder alone."""
+    if not params.training.warmup_epochs or not (batches.examples.config_E >= 0).any():
+        return []
+    task = WarmupTask(heads, batches, params.training, params.seed)
+    settings = LoopSettings(max_epochs=params.training.warmup_epochs, grad_clip=params.training.grad_clip)
+    history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "warm-up"), tracker=None, label="warm-up")
+    for row in history:
+        row["phase"] = 0.0
+    return history
+
+
+def _train_jointly(params: Params, task: JointTask, hooks: Hooks, checkpoints: Path, tracker: MetricSink) -> History:
+    """Train adapters and all heads through the backbone."""
+    settings = LoopSettings(
+        max_epochs=params.training.max_epochs,
+        grad_clip=params.training.grad_clip,
+        accumulate=params.training.accumulate,
+    )
+    history = fit(
+        task,
+        settings,
+        checkpoint=Checkpoint(checkpoints / "joint"),
+        tracker=tracker,
+        hooks=hooks,
+        schedules=schedules_for(params),
+        label="train-lora-decoder",
+    )
+    for row in history:
+        row["phase"] = 1.0
+    return history

@@ -1,0 +1,1 @@
+"""Plans for other programs: over HTTP, and as a model that MLflow can serve."""
