@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tomas.version import __version__
+
 if TYPE_CHECKING:
     from tomas.planner import Planner
 
-__version__ = "0.1.0"
 __all__ = ["Planner", "__version__"]
 
 

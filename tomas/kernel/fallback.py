@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import tomas
 from tomas.errors import UserError
 from tomas.kernel.availability import unavailable
 from tomas.kernel.spec import AUTO, PartSpec
 from tomas.registry import Registry, default_registry
+from tomas.version import __version__
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def parts_record(
             "used": item.used,
             "reason": item.reason,
             "distribution": part.distribution,
-            "version": part.version or (tomas.__version__ if part.distribution == "tomas" else None),
+            "version": part.version or (__version__ if part.distribution == "tomas" else None),
         }
     return record
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import tomas
 from tomas.kernel.availability import missing_modules, unavailable
 from tomas.kernel.spec import AUTO, PartSpec
 from tomas.kernel.yaml_files import at_path
 from tomas.registry import GROUP_PREFIX, Registry, announced_parts, default_registry, distribution_name
+from tomas.version import __version__
 
 Standing = Literal["in use", "default", "available", "missing", "incompatible"]
 
@@ -63,7 +63,7 @@ def _own(part: PartSpec, params: Mapping[str, Any], named: tuple[str, ...], regi
         kind = registry.kinds[part.kind]
         status = "default" if kind.key is not None and kind.default == part.name else "available"
     detail = f"asked for, but {reason}" if reason and in_use else reason or part.summary
-    version = part.version or (tomas.__version__ if part.distribution == "tomas" else "")
+    version = part.version or (__version__ if part.distribution == "tomas" else "")
     return PartStatus(part.kind, part.name, status, detail, part.distribution, version)
 
 
