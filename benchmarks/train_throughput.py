@@ -106,7 +106,7 @@ def parts(inputs: Inputs) -> tuple[Backbone, Heads, Batches]:
     backbone = load_backbone(inputs.params.backbone)
     spec, heads = untrained_heads(inputs.params, backbone, inputs.catalogue)
     reader = WindowReader.from_json(spec.window)
-    examples = read_examples(inputs.examples["train"], backbone, inputs.timelines, reader)
+    examples = read_examples(inputs.examples["train"], backbone, inputs.timelines, reader, inputs.catalogue)
     return backbone, heads, Batches(examples, inputs.catalogue)
 
 

@@ -95,15 +95,17 @@ class Encoder(Section):
     """Width of the resource stream; null takes the backbone's hidden size."""
     fusion: str = "gated"
     """The part that joins the two streams: `gated`, `attention` or `concat`."""
-    exemplars: Annotated[int, Field(ge=0)] = 2
+    exemplars: Annotated[int, Field(ge=0)] = 8
     """Rows of the same template shown before the vector; 0 leaves the exemplar prompt out."""
     jitter: Share = 0.05
     """Relative noise on the six numbers during training."""
     batch_size: Count = 16
     """Rows of a step."""
-    lr: Positive = 2e-3
-    """Peak learning rate of resource stream and fusion."""
-    max_epochs: Count = 2
+    spelling_epochs: Annotated[int, Field(ge=0)] = 40
+    """Passes that teach the vector to spell its row in token embeddings, without the backbone, before that."""
+    lr: Positive = 1e-3
+    """Peak learning rate of resource stream, fusion and speaker."""
+    max_epochs: Count = 1
     """Passes over the table at most."""
     stop_loss: Annotated[float, Field(ge=0.0)] = 0.01
     """Training stops when an epoch's mean loss is below."""
@@ -156,6 +158,8 @@ class Training(Section):
     """Largest norm of the gradient."""
     config_weight: Annotated[float, Field(ge=0.0)] = 1.0
     """Weight of the configuration loss (lambda)."""
+    regret_weight: Annotated[float, Field(ge=0.0)] = 1.0
+    """Weight, within the configuration loss, of the latency lost by a draw from the configurations that fit."""
     gate_weight: Annotated[float, Field(ge=0.0)] = 1.0
     """Weight of the gate's loss."""
     config_loss: Literal["within_tool", "global"] = "within_tool"

@@ -47,8 +47,9 @@ def reader() -> WindowReader:
 
 
 @pytest.fixture(scope="module")
-def examples(paths: Paths, frame: pd.DataFrame) -> Examples:
-    return read_examples(frame, load_backbone(small_params().backbone), load_timelines(paths.validated), reader())
+def examples(paths: Paths, frame: pd.DataFrame, catalogue: Catalogue) -> Examples:
+    backbone, timelines = load_backbone(small_params().backbone), load_timelines(paths.validated)
+    return read_examples(frame, backbone, timelines, reader(), catalogue)
 
 
 def joint(examples: Examples, catalogue: Catalogue, folder: Path | None = None, **training: Any) -> JointTask:

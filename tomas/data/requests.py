@@ -19,7 +19,7 @@ from tomas.domain.tools import Tool, ToolRegistry
 SHARES = {"val": 0.10, "test": 0.20}
 """Frames kept back; the rest is for training."""
 NO_TOOL_SHARE = 0.22
-CHINESE_SHARE = 0.23
+CHINESE_SHARE = 0.3
 INPUT_SHARE = 0.5
 FOREIGN_INPUT_SHARE = 0.05
 """Share of structured inputs that lack the field the tool is measured by."""

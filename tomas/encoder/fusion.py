@@ -19,10 +19,15 @@ class Gated(nn.Module):
         self.alpha = nn.Parameter(torch.zeros(()))
         self.mix = nn.Sequential(nn.Linear(hidden + d_resource, hidden), nn.GELU(), nn.Linear(hidden, hidden))
 
+    @property
+    def share(self) -> torch.Tensor:
+        """Alpha within its bounds."""
+        return self.alpha.clamp(-MAX_SHARE, MAX_SHARE)
+
     def forward(self, s_BH: torch.Tensor, r_BR: torch.Tensor) -> torch.Tensor:
         """The joined vector."""
         f_BH = nn.functional.normalize(self.mix(torch.cat([s_BH / self.length, r_BR], dim=1)), dim=1)
-        return s_BH + self.alpha.clamp(-MAX_SHARE, MAX_SHARE) * self.length * f_BH
+        return s_BH + self.share * self.length * f_BH
 
 
 class Attention(nn.Module):

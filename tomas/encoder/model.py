@@ -27,9 +27,9 @@ class ResourceEncoder(nn.Module):
 
     @property
     def alpha(self) -> float | None:
-        """The gate of the gated fusion; other fusions have none."""
-        gate = getattr(self.fusion, "alpha", None)
-        return None if gate is None else float(gate.detach())
+        """The share of resources in the gated fusion; other fusions have none."""
+        share = getattr(self.fusion, "share", None)
+        return None if share is None else float(share.detach())
 
     def forward(self, tool_B: torch.Tensor, vectors_B6: torch.Tensor) -> torch.Tensor:
         """One vector a row, as long as a token embedding."""

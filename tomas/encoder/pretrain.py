@@ -1,4 +1,4 @@
-"""Phase 0 as one call: load the backbone, train the encoder, measure it, write it."""
+"""Phase 0 as one call: load the backbone, teach the encoder to spell, then to be understood, measure it, write it."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from tomas.encoder.model import ResourceEncoder
 from tomas.encoder.pretraining import PretrainingTask
 from tomas.encoder.quality import encoder_quality
 from tomas.encoder.semantic import tool_semantics
+from tomas.encoder.spelling import SpellingTask
 from tomas.files import whole
 from tomas.training.checkpoint import Checkpoint
 from tomas.training.loop import LoopSettings, MetricSink, fit
@@ -25,15 +26,26 @@ def pretrain_encoder(
     """Write the trained encoder and its learning curve, and give its quality figures."""
     torch.manual_seed(params.seed)
     task = pretraining_task(params, catalogue)
+    spelled = _spell(task, params.encoder.spelling_epochs, checkpoints / "spelling")
     settings = LoopSettings(max_epochs=params.encoder.max_epochs, stop_loss=params.encoder.stop_loss)
-    history = fit(task, settings, checkpoint=Checkpoint(checkpoints), tracker=tracker, label="pretrain-encoder")
+    saying = Checkpoint(checkpoints / "saying")
+    history = fit(task, settings, checkpoint=saying, tracker=tracker, label="pretrain-encoder")
     if not is_first_process():
         return {}
     steps = [row for row in history if "loss" in row]
     with whole(curve) as partial:
         pd.DataFrame(steps).to_csv(partial, index=False)
     task.encoder.save(target)
-    return {"steps": int(steps[-1]["step"]), **encoder_quality(task, catalogue, params.seed)}
+    return {"steps": int(steps[-1]["step"]), **spelled, **encoder_quality(task, catalogue, params.seed)}
+
+
+def _spell(task: PretrainingTask, epochs: int, checkpoints: Path) -> dict[str, float]:
+    """Teach encoder and speaker to spell rows, and give the share of tokens they spelt right in the end."""
+    if not epochs:
+        return {}
+    settings = LoopSettings(max_epochs=epochs)
+    history = fit(SpellingTask(task), settings, checkpoint=Checkpoint(checkpoints), label="spell rows")
+    return {"spelling_accuracy": [row["accuracy"] for row in history if "accuracy" in row][-1]}
 
 
 def pretraining_task(params: Params, catalogue: Catalogue) -> PretrainingTask:

@@ -12,6 +12,8 @@ from tomas.backbone.prefix import as_cache, prefill
 from tomas.config import Encoder as EncoderParams
 from tomas.domain.catalogue import Catalogue
 from tomas.encoder.model import ResourceEncoder
+from tomas.encoder.shorthand import Shorthand
+from tomas.encoder.speaker import Speaker
 from tomas.encoder.template import Sentence, sentence
 
 IGNORED = -100
@@ -40,28 +42,28 @@ class PretrainingTask:
         self.backbone, self.encoder, self.params, self.seed = backbone, encoder, params, seed
         self.tool_N = torch.from_numpy(np.array(catalogue.tool_id))
         self.vectors_N6 = torch.tensor(catalogue.vector6(), dtype=torch.float32)
+        names = [catalogue.tools[int(tool)].name for tool in self.tool_N]
         sentences = [
-            sentence(catalogue.tools[int(tool)].name, int(v[0]), v[1:].tolist())
-            for tool, v in zip(self.tool_N, catalogue.vector6(), strict=True)  # float32 would say 0.30000001192
+            sentence(name, int(v[0]), v[1:].tolist())
+            for name, v in zip(names, catalogue.vector6(), strict=True)  # float32 would say 0.30000001192
         ]
         self.tokens, self.is_value = tokenized(backbone, sentences)
-        self.prompt_1T = self._prompt([s.text for s in sentences])
+        self.shorthand = Shorthand.of(backbone, names, sentences)
+        hidden, num_tokens = backbone.hidden_size, self.shorthand.tokens_NS.shape[1]
+        self.speaker = Speaker(hidden, num_tokens, backbone.embedding_norm)
+        self.trained = nn.ModuleDict({"encoder": encoder, "speaker": self.speaker})
+        self.prompt_1T = self._prompt()
         self.exemplar = None if self.prompt_1T is None else prefill(backbone, self.prompt_1T)
         """The prompt's keys and values, computed once for all batches."""
 
     @property
     def module(self) -> nn.Module:
-        """Resource stream and fusion; the meaning of the tools is a buffer."""
-        return self.encoder
+        """Resource stream, fusion and speaker; the meaning of the tools is a buffer."""
+        return self.trained
 
     def param_groups(self) -> list[dict[str, Any]]:
-        """One group; the gate is a single number and learns ten times as fast, without decay."""
-        gate = [p for n, p in self.encoder.named_parameters() if n == "fusion.alpha"]
-        rest = [p for n, p in self.encoder.named_parameters() if n != "fusion.alpha"]
-        groups = [{"params": rest, "lr": self.params.lr, "weight_decay": 0.01}]
-        if gate:
-            groups.append({"params": gate, "lr": self.params.lr * 10, "weight_decay": 0.0})
-        return groups
+        """The gate of the fusion is a single number and learns ten times as fast, without decay."""
+        return groups(self.trained, self.params.lr)
 
     def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
         """Batches that cover the table once."""
@@ -102,18 +104,23 @@ class PretrainingTask:
 
     def say(self, batch: Rows) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy and rightness of every real token; logits exist only where there is one to predict."""
-        vector_B1H = self.encoder(batch.tool_B, batch.vectors_B6).unsqueeze(1).to(self.backbone.dtype)
-        # Position t predicts token t of the sentence, so the vector stands before the first and the last is not read.
-        inputs_BTH = torch.cat([vector_B1H, self.backbone.embed(batch.tokens_BT[:, :-1])], dim=1)
-        cache = as_cache(self.exemplar, len(inputs_BTH)) if self.exemplar else None
-        hidden_BTH = self.backbone.body(
-            inputs_embeds=inputs_BTH, past_key_values=cache, use_cache=False
-        ).last_hidden_state
+        spoken_BSH = self.spoken(batch)
+        # A position predicts the token after it, so the last token of the sentence is not read.
+        inputs_BSH = torch.cat([spoken_BSH, self.backbone.embed(batch.tokens_BT[:, :-1])], dim=1)
+        cache = as_cache(self.exemplar, len(inputs_BSH)) if self.exemplar else None
+        out = self.backbone.body(inputs_embeds=inputs_BSH, past_key_values=cache, use_cache=False)
+        hidden_BTH = out.last_hidden_state[:, spoken_BSH.shape[1] - 1 :]
         real_BT = batch.labels_BT != IGNORED
         logits_MV = self.backbone.model.lm_head(hidden_BTH[real_BT])
         labels_M = batch.labels_BT[real_BT]
         cross_entropy_M = nn.functional.cross_entropy(logits_MV, labels_M, reduction="none").float()
         return cross_entropy_M, logits_MV.detach().argmax(dim=1) == labels_M
+
+    def spoken(self, batch: Rows) -> torch.Tensor:
+        """What stands before a sentence: the vector's soft tokens, and the end of the line."""
+        soft_BSH = self.speaker(self.encoder(batch.tool_B, batch.vectors_B6)).to(self.backbone.dtype)
+        end_BEH = self.backbone.embed(self.shorthand.end_E).expand(len(soft_BSH), -1, -1)
+        return torch.cat([soft_BSH, end_BEH], dim=1)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:  # noqa: ARG002 - the loop tells the epoch
         """Nothing between epochs: the final figures are measured on the whole table."""
@@ -129,13 +136,23 @@ class PretrainingTask:
         shuffled = np.random.default_rng((self.seed, epoch, 1)).permutation(len(batches))
         return [batches[i] for i in shuffled]
 
-    def _prompt(self, texts: list[str]) -> torch.Tensor | None:
-        """Token IDs of a few rows in the template, spread over the table; they stand before every vector."""
+    def _prompt(self) -> torch.Tensor | None:
+        """Token IDs of a few rows, spread over the table, each as its line and its sentence; they stand first."""
         if not self.params.exemplars:
             return None
-        rows = np.linspace(0, len(texts) - 1, self.params.exemplars + 2).round().astype(int)[1:-1]
-        prompt = "".join(texts[i] + "\n" for i in rows)
-        return torch.tensor(self.backbone.tokenize([prompt], 2048), device=self.backbone.model.device)
+        rows = np.linspace(0, len(self.tokens) - 1, self.params.exemplars + 2).round().astype(int)[1:-1]
+        newline = self.backbone.tokenizer("\n", add_special_tokens=False)["input_ids"]
+        start = self.backbone.tokenize([""], 1)[0]  # the tokenizer's own start token, where it has one
+        prompt = [*start, *(token for i in rows for token in [*self.shorthand.line(i), *self.tokens[i], *newline])]
+        return torch.tensor([prompt], device=self.backbone.model.device)
+
+
+def groups(trained: nn.Module, lr: float) -> list[dict[str, Any]]:
+    """AdamW's groups: the gate of the fusion is a single number and learns ten times as fast, without decay."""
+    gate = [p for n, p in trained.named_parameters() if n.endswith("fusion.alpha")]
+    rest = [p for n, p in trained.named_parameters() if not n.endswith("fusion.alpha")]
+    found = [{"params": rest, "lr": lr, "weight_decay": 0.01}]
+    return [*found, {"params": gate, "lr": lr * 10, "weight_decay": 0.0}] if gate else found
 
 
 def tokenized(backbone: Backbone, sentences: list[Sentence]) -> tuple[list[list[int]], list[list[bool]]]:

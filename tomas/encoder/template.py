@@ -15,6 +15,11 @@ class Sentence:
     text: str
     values: tuple[tuple[int, int], ...]
 
+    @property
+    def words(self) -> list[str]:
+        """The values as they stand in the text."""
+        return [self.text[start:stop] for start, stop in self.values]
+
 
 _PARTS = (
     "Tool ",

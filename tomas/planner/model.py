@@ -13,6 +13,7 @@ from tomas.backbone.loading import Backbone
 from tomas.backbone.prefix import KeyValues, as_cache, positions
 from tomas.config import Decoder, Lora, Temporal
 from tomas.planner.decoder import Rows
+from tomas.planner.lexicon import Grams, Lexicon
 from tomas.planner.reader import TextReader, read_layers
 from tomas.planner.windows import CHANNELS
 
@@ -32,7 +33,7 @@ class Decision(NamedTuple):
 
 
 class Heads(nn.Module):
-    """Everything that is trained apart from LoRA: temporal encoder, projector, context, reader, gate and decoder."""
+    """All that is trained apart from LoRA: temporal encoder, projector, context, reader, lexicon, gate and decoder."""
 
     def __init__(
         self, hidden: int, embedding_norm: float, num_tools: int, rows: Rows, temporal: Temporal, decoder: Decoder
@@ -43,6 +44,7 @@ class Heads(nn.Module):
         self.projector = nn.Linear(temporal.dim, temporal.prefix_tokens * hidden)
         self.decision = nn.Parameter(torch.randn(1, hidden) / hidden**0.5)
         self.reader = TextReader(hidden)
+        self.lexicon = Lexicon(hidden)
         self.norm = nn.LayerNorm(hidden)
         self.gate = nn.Linear(hidden, 1)
         self.decoder = registry.load("decoder", decoder.kind)(hidden, temporal.dim, num_tools, rows)
@@ -65,17 +67,38 @@ class Heads(nn.Module):
         both_BCH = torch.cat([soft_BCH, decision_BCH], dim=1)
         return nn.functional.normalize(both_BCH, dim=2) * self.embedding_norm
 
-    def decide(
-        self, last_BH: torch.Tensor, states_BDTH: torch.Tensor, mask_BT: torch.Tensor, window_BD: torch.Tensor
-    ) -> Decision:
-        """Tool and gate logits from the decision position and from the text's own states."""
-        at_decision = nn.functional.layer_norm(last_BH.float(), (self.hidden,))
-        state_BH = self.norm(at_decision + self.reader(states_BDTH, mask_BT))
+    def decide(self, last_BH: torch.Tensor, text: "Text", window_BD: torch.Tensor) -> Decision:
+        """Tool and gate logits from the decision position, the text's own states, and its characters."""
+        told_BH = nn.functional.layer_norm(last_BH.float(), (self.hidden,))
+        read_BH = self.reader(text.states_BDTH, text.mask_BT)
+        if text.keep_B2 is not None:
+            read_BH = read_BH * text.keep_B2[:, :1]
+        told_BH = told_BH + read_BH
+        if text.grams is not None:
+            known_BH = self.lexicon(text.grams)
+            told_BH = told_BH + (known_BH if text.keep_B2 is None else known_BH * text.keep_B2[:, 1:])
+        state_BH = self.norm(told_BH)
         return Decision(state_BH, self.decoder.tools(state_BH, window_BD), self.gate(state_BH)[:, 0], window_BD)
 
 
+class Text(NamedTuple):
+    """What is known of a batch of texts beside what the context positions attend to."""
+
+    states_BDTH: torch.Tensor
+    mask_BT: torch.Tensor
+    grams: Grams | None = None
+    keep_B2: torch.Tensor | None = None
+    """In training: whether the reader's and the lexicon's word is heard, as neither should lean on the other."""
+
+
 def whole_pass(
-    backbone: Backbone, heads: Heads, tokens_BT: torch.Tensor, mask_BT: torch.Tensor, window_BCP: torch.Tensor
+    backbone: Backbone,
+    heads: Heads,
+    tokens_BT: torch.Tensor,
+    mask_BT: torch.Tensor,
+    window_BCP: torch.Tensor,
+    grams: Grams | None = None,
+    keep_B2: torch.Tensor | None = None,
 ) -> Decision:
     """Text and context in one pass of the backbone; padding stands on the left, so the context is last in every row."""
     window_BD = heads.temporal(window_BCP)
@@ -89,7 +112,7 @@ def whole_pass(
         inputs_embeds=inputs_BSH, use_cache=False, output_hidden_states=read_layers(backbone.num_layers), **padding
     )
     states_BDTH = text_states(out.hidden_states, tokens_BT.shape[1])
-    return heads.decide(out.last_hidden_state[:, -1], states_BDTH, mask_BT, window_BD)
+    return heads.decide(out.last_hidden_state[:, -1], Text(states_BDTH, mask_BT, grams, keep_B2), window_BD)
 
 
 def cached_pass(
@@ -99,6 +122,8 @@ def cached_pass(
     states_BDTH: torch.Tensor,
     mask_BT: torch.Tensor,
     window_BCP: torch.Tensor,
+    grams: Grams | None = None,
+    keep_B2: torch.Tensor | None = None,
 ) -> Decision:
     """The context alone over the text's cached keys and values: the same numbers as `whole_pass`, at a fraction."""
     window_BD = heads.temporal(window_BCP)
@@ -111,7 +136,7 @@ def cached_pass(
         past_key_values=as_cache(prefix),
         use_cache=False,
     )
-    return heads.decide(out.last_hidden_state[:, -1], states_BDTH, mask_BT, window_BD)
+    return heads.decide(out.last_hidden_state[:, -1], Text(states_BDTH, mask_BT, grams, keep_B2), window_BD)
 
 
 def text_states(hidden_states: Any, num_tokens: int) -> torch.Tensor:

@@ -17,6 +17,7 @@ from tomas.domain.timeline import Timeline
 from tomas.planner.adapters import apply_adapters
 from tomas.planner.artifact import Artifact, readable
 from tomas.planner.calibration import normalised_entropy, softmax
+from tomas.planner.lexicon import Grams, grams
 from tomas.planner.model import MAX_TEXT_TOKENS, Decision, padded, whole_pass
 from tomas.planner.windows import WindowReader
 
@@ -109,8 +110,9 @@ class Predictor:
         """Tool and gate logits, and the state the configuration is looked up by."""
         tokens_BT, mask_BT = padded(tokens)
         now_BCP = torch.from_numpy(np.stack([self.window.read(case.timeline, case.t_inf_ms) for case in cases]))
-        inputs = (tensor.to(self.device) for tensor in (tokens_BT, mask_BT, now_BCP))
-        return whole_pass(self.backbone, self.heads, *inputs)
+        tokens_BT, mask_BT, now_BCP = (tensor.to(self.device) for tensor in (tokens_BT, mask_BT, now_BCP))
+        known = Grams.of([grams(case.request.text) for case in cases], self.device)
+        return whole_pass(self.backbone, self.heads, tokens_BT, mask_BT, now_BCP, known)
 
     @torch.inference_mode()
     def decode(

@@ -10,12 +10,17 @@ from tomas.backbone.loading import Backbone
 from tomas.config import Training
 from tomas.planner.decoder import Rows
 from tomas.planner.examples import Batch, Batches
+from tomas.planner.lexicon import Grams
 from tomas.planner.model import Decision, Heads, cached_pass, padded, whole_pass
 from tomas.planner.store import TextStore
 from tomas.training.processes import global_mean
 
 BUCKET = 16
 WARMUP_BATCH = 256
+LEFT_OUT = 0.4
+"""Share of examples in which the reader's word on the text is left out, and of those in which the lexicon's is."""
+LEXICON_LR = 10
+"""Times the heads' rate: each of its vectors is met in few examples."""
 
 
 class WarmupTask:
@@ -47,11 +52,11 @@ class WarmupTask:
         return self.batches.batch(order[index * WARMUP_BATCH : (index + 1) * WARMUP_BATCH])
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Cross-entropy of the oracle's configuration."""
+        """What the configuration costs."""
         window_BD = self.heads.temporal(batch.start_BCP)
         state_BH = window_BD.new_zeros(len(window_BD), self.heads.hidden)
         query_BH = self.heads.decoder.ask(state_BH, window_BD, batch.tool_B, batch.size_B)
-        total = self.heads.decoder.config_loss(batch, query_BH, self.params.config_loss == "global")
+        total = configuration_loss(self.heads, batch, query_BH, self.params)
         return {"loss": global_mean(total, len(window_BD))}
 
     def end_epoch(self, epoch: int) -> dict[str, float]:  # noqa: ARG002 - the loop tells the epoch
@@ -78,12 +83,14 @@ class JointTask:
     def param_groups(self) -> list[dict[str, Any]]:
         """LoRA and what feeds the backbone at `lr`, the heads at `head_lr`."""
         inputs = [*self.lora, *self.heads.projector.parameters(), self.heads.decision]
-        known = {id(p) for p in inputs}
+        lexicon = list(self.heads.lexicon.parameters())
+        known = {id(p) for p in [*inputs, *lexicon]}
         rest = [p for p in self.heads.parameters() if p.requires_grad and id(p) not in known]
         decay = self.params.weight_decay
         return [
             {"params": inputs, "lr": self.params.lr, "weight_decay": decay},
             {"params": rest, "lr": self.params.head_lr, "weight_decay": decay},
+            {"params": lexicon, "lr": self.params.head_lr * LEXICON_LR, "weight_decay": 0.0},
         ]
 
     def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
@@ -98,7 +105,11 @@ class JointTask:
         """Examples in random order, texts of similar length together."""
         if getattr(self, "_epoch", None) != epoch:
             self._epoch, self._order = epoch, self._shuffled(epoch)
-        return self.batches.batch(self._order[index])
+        rows = self._order[index]
+        drawn = np.random.default_rng((self.seed, 3, epoch, index)).random(len(rows))
+        has_grams = np.array([bool(self.batches.examples.grams[text]) for text in self.batches.examples.text_E[rows]])
+        keep_B2 = np.stack([(drawn >= LEFT_OUT) | ~has_grams, drawn < 1 - LEFT_OUT], axis=1)
+        return self.batches.batch(rows, keep_B2)
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Cross-entropies of tool and configuration, and of the gate, each a mean over the examples it applies to."""
@@ -109,7 +120,7 @@ class JointTask:
         few = batch.rows(planned)
         window_BD = self.heads.temporal(few.start_BCP)
         query_BH = self.heads.decoder.ask(decision.state_BH[planned], window_BD, few.tool_B, few.size_B)
-        config = self.heads.decoder.config_loss(few, query_BH, self.params.config_loss == "global")
+        config = configuration_loss(self.heads, few, query_BH, self.params)
         parts = {
             "loss_tool": global_mean(tool, served.sum()),
             "loss_config": global_mean(config, planned.sum()),
@@ -141,10 +152,11 @@ class JointTask:
     def decide(self, batch: Batch) -> Decision:
         """One pass over cached texts, or over the whole sequence where LoRA acts on the text too."""
         rows, device = batch.text_B.tolist(), batch.now_BCP.device
+        rest = batch.now_BCP, Grams.of([self.batches.examples.grams[row] for row in rows], device), batch.keep_B2
         if self.store is not None:
-            return cached_pass(self.backbone, self.heads, *self.store.batch(rows, device), batch.now_BCP)
+            return cached_pass(self.backbone, self.heads, *self.store.batch(rows, device), *rest)
         tokens_BT, mask_BT = padded([self.batches.examples.texts[row] for row in rows])
-        return whole_pass(self.backbone, self.heads, tokens_BT.to(device), mask_BT.to(device), batch.now_BCP)
+        return whole_pass(self.backbone, self.heads, tokens_BT.to(device), mask_BT.to(device), *rest)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:  # noqa: ARG002 - the loop tells the epoch
         """Nothing between epochs: validation is done once, through the planner itself."""
@@ -161,3 +173,17 @@ class JointTask:
         count = self.num_batches(epoch)
         batches = np.split(order, [size * i for i in range(1, count)])
         return [batches[i] for i in rng.permutation(count)]
+
+
+def configuration_loss(heads: Heads, batch: Batch, query_BQ: torch.Tensor, params: Training) -> torch.Tensor:
+    """Summed loss of the oracle's configuration, and of how good the others that fit are taken to be.
+
+    The first knows only right and wrong, and only one configuration in fifteen is ever the oracle's. Where the timeline
+    rules those out, the second has to have put the rest in order: it is the excess of latency to be expected from a
+    draw among those that fit, as the model rates them.
+    """
+    exact = heads.decoder.config_loss(batch, query_BQ, params.config_loss == "global")
+    fits_BN = batch.excess_BN >= 0
+    scores_BN = heads.decoder.score(query_BQ, batch.ids_BN).masked_fill(~fits_BN, float("-inf"))
+    expected = (scores_BN.softmax(dim=1) * batch.excess_BN.clamp(min=0)).sum()
+    return exact + params.regret_weight * expected  # type: ignore[no-any-return]

@@ -50,7 +50,7 @@ def train_planner(
     backbone = load_backbone(params.backbone)
     frame = pd.read_parquet(labelled / "train.parquet")
     reader = _window_reader(params, frame, timelines)
-    examples = read_examples(frame, backbone, timelines, reader)
+    examples = read_examples(frame, backbone, timelines, reader, catalogue)
     sections = ("backbone", "machine", "t_inf", "temporal", "lora", "decoder", "tva")
     spec = Spec(
         fingerprint=backbone.fingerprint, window=reader.to_json(), plugins=trained_options(params),
