@@ -82,12 +82,11 @@ def plain_way(params: Params, catalogue: Catalogue) -> Way:
 
 
 def plain_loss(task: PretrainingTask, batch: Rows, length: int) -> torch.Tensor:
-    """Exemplar, vector and sentence through the whole model, with its own loss."""
+    """Exemplars, soft tokens and sentence through the whole model, with its own loss."""
     backbone, missing = task.backbone, length - batch.tokens_BT.shape[1]
     tokens_BT = nn.functional.pad(batch.tokens_BT, (0, missing))
     labels_BT = nn.functional.pad(batch.labels_BT, (0, missing), value=IGNORED)
-    vector_B1H = task.encoder(batch.tool_B, batch.vectors_B6)[:, None].to(backbone.dtype)
-    before = [vector_B1H]
+    before = [task.spoken(batch)]
     if task.prompt_1T is not None:
         before.insert(0, backbone.embed(task.prompt_1T).expand(len(tokens_BT), -1, -1))
     inputs_BSH = torch.cat([*before, backbone.embed(tokens_BT)], dim=1)

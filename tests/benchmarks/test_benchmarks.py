@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import catalogue_scale, function_calling, plan_latency, pretrain_throughput, train_throughput
+from benchmarks import ablations, catalogue_scale, function_calling, plan_latency, pretrain_throughput, train_throughput
 from benchmarks.__main__ import NAMES, earlier
 from benchmarks.__main__ import main as run_benchmarks
 from benchmarks.common import parameters, ratio, take_turns
 from benchmarks.inputs import read_inputs
 from tests.data.small import project
 from tests.pipeline.imports import ROOT
+from tomas.commands.train import setting
+from tomas.config import Params, parse_params
 from tomas.encoder.pretrain import pretraining_task
 from tomas.planner.store import open_store
 from tomas.planner.tasks import JointTask
@@ -155,3 +157,26 @@ def test_overhead_is_what_dvc_mlflow_and_starting_up_add(
     assert set(found["cold_start_ms"]) == {"tomas --help", "tomas plan", "import torch, transformers"}
     assert {"date", "cpu_busy_before_percent", "metrics_share_at_most", "default_repro"} <= found.keys()
     assert os.environ.get("MLFLOW_TRACKING_URI") is None
+
+
+def test_the_table_of_ablations_has_means_and_spreads_over_seeds() -> None:
+    def run(recall: float) -> Any:
+        return SimpleNamespace(metrics={"evaluate": {"tool_macro_recall": recall, "near_optimal_5": None}})
+
+    lines = ablations.table({"as it is": [run(0.9), run(0.94)], "one seed": [run(0.5)], "not run": []}).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["2", "1"]
+    assert "| as it is | 2 | 0.920 ± 0.020 | - |" in lines[2]
+    assert "| one seed | 1 | 0.500 | - |" in lines[3]
+
+
+def test_every_ablation_changes_a_parameter_that_exists_and_has_a_name_of_its_own() -> None:
+    names = {ablations.experiment(line, seed) for line in ablations.LINES for seed in (0, 1)}
+    assert len(names) == 2 * len(ablations.LINES)
+    for overrides in ablations.LINES.values():
+        document: dict[str, Any] = {}
+        for text in overrides:
+            (section, values), *_ = setting(text).items()
+            document.setdefault(section, {}).update(values)
+        assert all(
+            parse_params(document).model_dump()[section] != Params().model_dump()[section] for section in document
+        )

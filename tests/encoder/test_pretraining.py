@@ -21,8 +21,8 @@ def loss_from_scratch(made: Any, row: int, vector_6: torch.Tensor, exemplar: str
     """Cross-entropy of each token of the row's sentence: everything in one pass, one row, nothing cached."""
     backbone = made.backbone
     tokens = torch.tensor(backbone.tokenizer([said_in_words(row).text], add_special_tokens=False)["input_ids"])
-    vector = made.encoder(made.tool_N[row : row + 1], vector_6[None])[:, None]
-    parts = [vector, backbone.embed(tokens)]
+    soft = made.speaker(made.encoder(made.tool_N[row : row + 1], vector_6[None]))
+    parts = [soft, backbone.embed(made.shorthand.end_E)[None], backbone.embed(tokens)]
     if exemplar:
         parts.insert(0, backbone.embed(torch.tensor(backbone.tokenize([exemplar], 2048))))
     logits = backbone.model(inputs_embeds=torch.cat(parts, dim=1)).logits[0, -tokens.shape[1] - 1 : -1]
@@ -32,7 +32,8 @@ def loss_from_scratch(made: Any, row: int, vector_6: torch.Tensor, exemplar: str
 @pytest.mark.parametrize("exemplars", [0, 2])
 def test_the_loss_is_that_of_each_sentence_alone_in_one_pass(exemplars: int) -> None:
     made = task(exemplars=exemplars)
-    prompt = "".join(said_in_words(row).text + "\n" for row in (27, 53)) if exemplars else ""
+    lines = {row: made.backbone.tokenizer.decode(made.shorthand.line(row)) for row in (27, 53)}
+    prompt = "".join(lines[row] + said_in_words(row).text + "\n" for row in (27, 53)) if exemplars else ""
     rows = [2, 40, 71]
     batch = made.rows(rows, made.vectors_N6[rows] * 1.01)
     expected = [
@@ -58,7 +59,8 @@ def test_the_exemplar_is_read_once_and_never_again() -> None:
     before = [(keys.clone(), values.clone()) for keys, values in made.exemplar]
     for index in range(3):
         made.loss(made.batch(0, index))["loss"].backward()
-    assert lengths == [made.batch(0, index).tokens_BT.shape[1] for index in range(3)]
+    spoken = made.spoken(made.batch(0, 0)).shape[1]
+    assert lengths == [spoken - 1 + made.batch(0, index).tokens_BT.shape[1] for index in range(3)]
     assert exemplar > max(lengths)
     for old, new in zip(before, made.exemplar, strict=True):
         assert torch.equal(old[0], new[0])
@@ -112,13 +114,14 @@ def test_jitter_stays_within_its_share() -> None:
     assert torch.equal(batch.vectors_B6[clean == 0], clean[clean == 0])
 
 
-def test_only_resource_stream_and_fusion_are_trained_and_each_weight_is_in_one_group() -> None:
+def test_resource_stream_fusion_and_speaker_are_trained_and_each_weight_is_in_one_group() -> None:
     made = task()
     rest, gate = made.param_groups()
     grouped = [*rest["params"], *gate["params"]]
     assert gate["params"] == [made.encoder.fusion.alpha]
-    assert {id(p) for p in grouped} == {id(p) for p in made.encoder.parameters()}
-    assert len(grouped) == len(list(made.encoder.parameters()))
+    trained = [*made.encoder.parameters(), *made.speaker.parameters()]
+    assert {id(p) for p in grouped} == {id(p) for p in trained}
+    assert len(grouped) == len(trained)
     assert gate["lr"] == 10 * rest["lr"] == 10 * PARAMS.lr
 
 

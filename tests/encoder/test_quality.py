@@ -8,6 +8,7 @@ from sklearn.metrics import r2_score
 
 from tests.encoder.small import CATALOGUE, task
 from tomas.encoder.export import configuration_vectors
+from tomas.encoder.fusion import MAX_SHARE
 from tomas.encoder.pretraining import PretrainingTask, Rows
 from tomas.encoder.quality import FEATURES, encoder_quality, identification, recoverability
 from tomas.encoder.resource import scaled
@@ -54,14 +55,15 @@ def test_identification_is_the_share_of_jittered_rows_nearest_to_themselves() ->
 
 
 def test_pure_meaning_is_retained_whole_and_a_share_of_resources_takes_from_it() -> None:
-    shut, opened = task(alpha=0.0), task(alpha=1.0)
+    shut, opened = task(alpha=0.0), task(alpha=0.5)
     figures = [encoder_quality(made, CATALOGUE, 0) for made in (shut, opened)]
     assert figures[0]["semantic_retention"] == pytest.approx(1.0)
     vectors = configuration_vectors(opened.encoder, CATALOGUE).numpy()
     meanings = opened.encoder.semantics.numpy()[CATALOGUE.tool_id]
     cosines = (vectors * meanings).sum(axis=1) / np.linalg.norm(vectors, axis=1) / np.linalg.norm(meanings, axis=1)
     assert figures[1]["semantic_retention"] == pytest.approx(float(cosines.mean()), rel=1e-5)
-    assert figures[1]["alpha"] == 1.0
+    assert figures[1]["alpha"] == 0.5
+    assert task(alpha=2.0).encoder.alpha == pytest.approx(MAX_SHARE)  # as it is used, not as it is stored
 
 
 def test_saying_is_measured_without_jitter_on_a_third_of_the_rows() -> None:

@@ -10,6 +10,7 @@ from tests.planner.small import untrained_heads
 from tests.planner.small_training import small_params
 from tomas.backbone.loading import Backbone, load_backbone
 from tomas.planner.adapters import Adapters, apply_adapters
+from tomas.planner.lexicon import Grams, grams
 from tomas.planner.model import Decision, cached_pass, padded, whole_pass
 from tomas.planner.reader import TextReader
 from tomas.planner.store import open_store
@@ -106,7 +107,8 @@ def test_the_context_is_as_loud_as_token_embeddings() -> None:
 def test_every_trained_weight_gets_a_gradient() -> None:
     made = backbone()
     _, heads = untrained_heads(made)
-    decision = whole_pass(made, heads, *padded(made.tokenize(TEXTS, 50)), WINDOW_BCP)
+    known = Grams.of([grams(text) for text in TEXTS])
+    decision = whole_pass(made, heads, *padded(made.tokenize(TEXTS, 50)), WINDOW_BCP, known)
     query = heads.decoder.ask(
         decision.state_BH, heads.temporal(WINDOW_BCP), torch.tensor([0, 1, 2, 0]), torch.tensor([0, 1, 2, 2])
     )

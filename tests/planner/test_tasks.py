@@ -80,6 +80,12 @@ def test_examples_are_the_labelled_lines(
             assert found.best == examples.config_E[row] == line.config_id
             assert np.array_equal(examples.start_ECP[row], reader().read(timeline, found.start_ms))
             assert SIZES[examples.size_E[row]] == line.input_size
+            excess = catalogue.latency_ms[ids] / found.best_latency - 1
+            fitting = excess[found.feasible] - excess[found.feasible].min()
+            assert examples.excess_EN[row][: len(ids)][found.feasible] == pytest.approx(
+                np.minimum(fitting, 1), abs=0.03
+            )
+            assert (examples.excess_EN[row][: len(ids)][~found.feasible] == -1).all()
     assert (examples.tool_E == -1).any()
     assert (frame.start_ms > frame.t_inf_ms).any()  # some wait: their second window is another one
 
@@ -123,6 +129,20 @@ def test_a_batch_is_a_pure_function_of_seed_epoch_and_index(
         assert all(torch.equal(vars(a)[name], vars(b)[name]) for name in vars(a))
 
 
+def test_in_training_some_texts_are_read_without_the_reader_and_some_without_the_lexicon(
+    examples: Examples, catalogue: Catalogue
+) -> None:
+    task = joint(examples, catalogue, batch_size=60)
+    heard = [task.batch(epoch, 0) for epoch in range(5)]
+    keep = torch.cat([batch.keep_B2 for batch in heard])
+    assert keep.any(dim=1).all()  # never both
+    assert 0.3 < 1 - keep[:, 1].float().mean() < 0.5
+    has_grams = torch.tensor([bool(examples.grams[text]) for batch in heard for text in batch.text_B])
+    assert keep[~has_grams, 0].all()
+    assert not keep[has_grams, 0].all() or not has_grams.any()
+    assert task.batches.batch(np.arange(4)).keep_B2.all()
+
+
 def test_the_warm_up_sees_planned_examples_only_and_moves_nothing_the_backbone_reads(
     examples: Examples, catalogue: Catalogue
 ) -> None:
@@ -146,7 +166,7 @@ def test_the_warm_up_sees_planned_examples_only_and_moves_nothing_the_backbone_r
 def test_each_loss_is_a_mean_over_the_examples_it_applies_to(
     examples: Examples, catalogue: Catalogue, loss: str
 ) -> None:
-    task = joint(examples, catalogue, config_weight=2.0, gate_weight=0.5, config_loss=loss)
+    task = joint(examples, catalogue, config_weight=2.0, gate_weight=0.5, regret_weight=0.25, config_loss=loss)
     batch = task.batches.batch(np.arange(12))
     assert 3 < (batch.tool_B >= 0).sum() < 12
     batch.config_B[batch.tool_B.argmax()] = -1  # nothing fits: it teaches the tool and the gate
@@ -167,7 +187,11 @@ def test_each_loss_is_a_mean_over_the_examples_it_applies_to(
             )  # fmt: skip
             scores = task.heads.decoder.config_head(query)[0]
             ids = range(len(catalogue)) if loss == "global" else catalogue.ids(tool, SIZES[int(batch.size_B[row])])
-            configs.append(torch.logsumexp(scores[list(ids)], 0) - scores[config])
+            own, excess = catalogue.ids(tool, SIZES[int(batch.size_B[row])]), batch.excess_BN[row]
+            fits = excess[: len(own)] >= 0
+            drawn = scores[own][fits].softmax(0)
+            lost = (drawn * excess[: len(own)][fits]).sum()
+            configs.append(torch.logsumexp(scores[list(ids)], 0) - scores[config] + 0.25 * lost)
     tool, config, gate = (float(torch.stack(values).mean()) for values in (tools, configs, gates))
     assert {name: float(found[name]) for name in ("loss_tool", "loss_config", "loss_gate", "tool_accuracy")} == {
         "loss_tool": pytest.approx(tool, rel=1e-4),
@@ -199,12 +223,13 @@ def test_every_trained_weight_is_in_one_group_and_the_backbone_in_none(
     examples: Examples, catalogue: Catalogue
 ) -> None:
     task = joint(examples, catalogue, lr=0.003, head_lr=0.002)
-    inputs, rest = task.param_groups()
+    inputs, rest, lexicon = task.param_groups()
     names = {id(p): name for name, p in task.module.named_parameters()}
-    grouped = [id(p) for group in (inputs, rest) for p in group["params"]]
+    grouped = [id(p) for group in (inputs, rest, lexicon) for p in group["params"]]
     assert sorted(grouped) == sorted(names)
     assert {names[id(p)].rsplit(".", 1)[0] for p in inputs["params"]} == {"lora", "heads.projector", "heads"}
-    assert (inputs["lr"], rest["lr"]) == (0.003, 0.002)
+    assert {names[id(p)].split(".")[1] for p in lexicon["params"]} == {"lexicon"}
+    assert (inputs["lr"], rest["lr"], lexicon["lr"]) == (0.003, 0.002, 0.02)
     assert not {id(p) for p in task.backbone.model.parameters() if not p.requires_grad} & set(grouped)
 
 
