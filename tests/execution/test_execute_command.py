@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.execution.plans import a_plan
+from tests.processes import runs, wait_for
 
 TOMAS = [sys.executable, "-m", "tomas.cli", "execute"]
 # Says when it is there, and which signal ended it.
@@ -80,7 +81,7 @@ def test_a_child_that_ignores_ctrl_c_dies_of_the_second(plan_file: Path) -> None
 def test_the_child_does_not_outlive_us(talker: subprocess.Popen[str]) -> None:
     (child,) = psutil.Process(talker.pid).children()
     os.kill(talker.pid, signal.SIGKILL)
-    child.wait(timeout=5)
+    wait_for(lambda: not runs(child))
 
 
 def test_the_record_goes_to_stderr_or_to_a_file_and_never_into_the_output(plan_file: Path, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_cpu_time_is_that_of_all_processes() -> None:
         a_plan(), f"import subprocess, sys\nfor _ in range(2): subprocess.run([sys.executable, '-c', '''{burn}'''])"
     )
     assert record.used.cpu_time_s >= 0.3
-    assert record.used.cpu_core <= 1.05
+    assert record.used.cpu_core < 1.5  # one after the other: beside each other they would take 2
 
 
 def test_a_signal_that_ends_the_child_is_reported_as_a_shell_would() -> None:

@@ -4,26 +4,18 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tests.pipeline.project import Project
+from tests.processes import wait_for
 from tomas.config import Params
 from tomas.errors import UserError
 from tomas.runtime.inputs import changed, combined, input_digests
 from tomas.runtime.process import available_cores, check_cache, set_threads
 from tomas.runtime.stage import declared
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Poll until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def state_files(toy: Project) -> list[Path]:
@@ -92,10 +84,11 @@ def test_an_edit_while_the_stage_runs_fails_it(toy: Project) -> None:
 
 
 @pytest.mark.slow
-def test_killing_dvc_kills_its_stage_and_the_next_repro_goes_on(toy: Project) -> None:
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])  # one hands its process over to the stage, one stays
+def test_killing_dvc_kills_its_stage_and_the_next_repro_goes_on(toy: Project, shell: str) -> None:
     toy.set_params("jsonl", "mlflow")
     (toy.root / "steps.txt").write_text("40")
-    process = toy.start("dvc", "repro", TOY_SECONDS_A_STEP="0.2")
+    process = toy.start("dvc", "repro", TOY_SECONDS_A_STEP="0.2", SHELL=shell)
     wait_for(lambda: state_files(toy) and json.loads(state_files(toy)[0].read_text()) >= 3)
     process.send_signal(signal.SIGKILL)
     process.wait(10)

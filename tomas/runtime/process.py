@@ -1,33 +1,38 @@
 """What a stage's process does for itself before it works: not outlive dvc, take its threads, see that it can save."""
 
-import ctypes
 import os
 import shutil
 import signal
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import psutil
 
 from tomas.errors import UserError
+from tomas.tracking.processes import ProcessId, pipeline_process
 
-PR_SET_PDEATHSIG = 1
+WATCH_S = 0.2
 MIN_FREE_BYTES = 1 << 30
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def die_with_parent() -> None:
-    """Let the kernel kill this process when dvc dies, or a second `dvc repro` would run beside an orphan.
+def die_with_dvc() -> None:
+    """Kill this process when dvc dies, or a second `dvc repro` would run beside an orphan.
 
-    dvc starts a stage by a shell that hands its process over, so dvc itself is the parent. Linux only.
+    A shell may stand between the two, so the kernel's own signal for a parent's death is not enough.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel knew
-        os.kill(os.getpid(), signal.SIGKILL)
+    dvc = pipeline_process()
+    if dvc.pid != os.getpid():
+        threading.Thread(target=_kill_after, args=(dvc,), name="die-with-dvc", daemon=True).start()
+
+
+def _kill_after(process: ProcessId) -> None:
+    while process.is_alive():
+        time.sleep(WATCH_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def set_threads(wanted: int) -> int:

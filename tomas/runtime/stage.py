@@ -17,7 +17,7 @@ from tomas.files import write_json
 from tomas.kernel.checks import check_parts
 from tomas.paths import Paths, project
 from tomas.runtime.inputs import changed, combined, input_digests
-from tomas.runtime.process import check_cache, die_with_parent, set_threads
+from tomas.runtime.process import check_cache, die_with_dvc, set_threads
 from tomas.tracking import Tracker, open_run
 
 StageFunction = Callable[["StageRun"], Mapping[str, Any] | None]
@@ -47,7 +47,7 @@ class Stage:
     function: StageFunction
 
     def __call__(self) -> int:
-        die_with_parent()
+        die_with_dvc()
         try:
             _run(self)
         except UserError as error:
