@@ -6,7 +6,7 @@ from typing import Any
 from tomas.runtime import StageRun, stage
 
 SECTIONS = (
-    *("seed", "machine", "backbone", "data", "t_inf", "temporal", "lora", "decoder", "training"),
+    *("seed", "machine", "backbone", "data", "t_inf", "temporal", "reading", "lora", "decoder", "training"),
     *("plugins", "tva", "moe", "bistate", "schedules", "options"),
 )
 

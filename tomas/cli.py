@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def guarded(work: Callable[[], int]) -> int:
     """Do the work; an error a person can mend becomes one line on stderr and its exit code."""
     try:
-        return work()
+        code = work()
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except UserError as error:
         print(f"tomas: {error}", file=sys.stderr)
         return error.exit_code

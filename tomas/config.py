@@ -88,6 +88,19 @@ class Lora(Section):
     computed once; `all`: ordinary LoRA over every position."""
 
 
+class Reading(Section):
+    """How the backbone reads requests: adapters in its middle, trained on the texts alone, before these are cached."""
+
+    epochs: Annotated[int, Field(ge=0)] = 2
+    """Passes over the distinct texts; 0 leaves the backbone as it is."""
+    rank: Count = 16
+    """Rank of the update."""
+    targets: tuple[str, ...] = ("q_proj", "v_proj", "o_proj", "up_proj", "down_proj")
+    """Modules that get an update."""
+    lr: Positive = 2e-3
+    """Peak learning rate of the adapters; reader, lexicon and gate have that of the heads."""
+
+
 class Encoder(Section):
     """Phase 0: the resource encoder and its pretraining."""
 
@@ -250,6 +263,7 @@ class Params(Section):
     t_inf: TInf = TInf()
     encoder: Encoder = Encoder()
     temporal: Temporal = Temporal()
+    reading: Reading = Reading()
     lora: Lora = Lora()
     decoder: Decoder = Decoder()
     training: Training = Training()

@@ -9,6 +9,7 @@ from torch import nn
 from tests.encoder.small import CATALOGUE
 from tests.planner.small_training import small_params
 from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.reading import add_reading
 from tomas.domain.catalogue import Catalogue
 from tomas.domain.resources import capacity_of
 from tomas.files import write_json
@@ -16,6 +17,7 @@ from tomas.kernel.fallback import parts_record
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
 from tomas.planner.model import Heads
+from tomas.planner.reader import tuned_layers
 from tomas.planner.windows import WindowReader
 
 MACHINE = {"cpu_cores": 8, "cpu_mem_gb": 16, "gpu_sm": 100, "gpu_mem_gb": 8}
@@ -48,10 +50,12 @@ def untrained(folder: Path, catalogue: Catalogue = CATALOGUE, *, gate_threshold:
     backbone = load_backbone(small_params(**sections).backbone)
     spec, heads = untrained_heads(backbone, catalogue, **sections)
     adapters = Adapters(backbone, spec.lora, spec.tva, heads.tail(spec.lora))
+    reading = add_reading(backbone, small_params().reading, tuned_layers(backbone.num_layers))
     with torch.no_grad():
-        for parameter in adapters.trained:
+        for parameter in [*adapters.trained, *reading.parameters()]:
             parameter.normal_(std=0.2)
     folder.mkdir(parents=True)
+    reading.save(folder)
     adapters.save(folder)
     write_heads(folder, heads)
     write_json(folder / "config_lookup.json", catalogue.to_lookup())

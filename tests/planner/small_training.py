@@ -20,6 +20,7 @@ BASE: dict[str, Any] = {
     "backbone": {"name": "tiny", "dtype": "float32"},
     "labelling": {"train_examples": 60, "eval_examples": 30},
     "temporal": {"points": 8, "dim": 8},
+    "reading": {"epochs": 1},
     "decoder": {"init": "encoder"},
     "training": {"max_epochs": 1, "warmup_epochs": 1},
 }
@@ -36,17 +37,22 @@ def small_params(**sections: Any) -> Params:
 def prepare(folder: Path) -> Paths:
     """The small project, validated and labelled, with vectors as Phase 0 would leave them."""
     paths = project(folder)
-    whole = capacity(small_params().machine)
+    label_all(paths, small_params())
+    torch.manual_seed(0)
+    paths.assets.mkdir(parents=True)
+    torch.save(torch.randn(len(load_catalogue(paths.validated)), 64), paths.config_weights)
+    return paths
+
+
+def label_all(paths: Paths, params: Params) -> None:
+    """Validate and label a project's data."""
+    whole = capacity(params.machine)
     validate(paths, whole, paths.validated)
     catalogue, timelines = load_catalogue(paths.validated), load_timelines(paths.validated)
     paths.labelled.mkdir(parents=True)
     requests = load_requests(paths.validated)
-    for split, frame in label(0, requests, timelines, catalogue, whole, small_params().labelling).items():
+    for split, frame in label(0, requests, timelines, catalogue, whole, params.labelling).items():
         frame.to_parquet(paths.labelled / f"{split}.parquet")
-    torch.manual_seed(0)
-    paths.assets.mkdir(parents=True)
-    torch.save(torch.randn(len(catalogue), 64), paths.config_weights)
-    return paths
 
 
 def train(paths: Paths, params: Params, target: Path) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +58,18 @@ class Backbone:
         for parameter in self.model.parameters():
             digest.update(parameter.detach().flatten()[:256].float().cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    @contextmanager
+    def cut_after(self, layers: int) -> Iterator[None]:
+        """For the length of a block nothing is computed above these layers and the next one."""
+        config = self.model.config.get_text_config()
+        whole = config.num_hidden_layers
+        # One more, as the last hidden state of a pass is not the layer's own: the final norm stands behind it.
+        config.num_hidden_layers = min(layers + 1, whole)
+        try:
+            yield
+        finally:
+            config.num_hidden_layers = whole
 
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
         """Token embeddings as the body expects them, the model's own scaling included."""

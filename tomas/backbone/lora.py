@@ -42,12 +42,12 @@ def save_lora(wrapped: Any, backbone_name: str, folder: Path) -> None:
 class TailLora(nn.Module):
     """A linear layer whose low-rank update acts on the last `tail` positions only (None: on all)."""
 
-    def __init__(self, base: nn.Linear, down: torch.Tensor, up: torch.Tensor, scaling: float, tail: int | None) -> None:
+    def __init__(self, base: nn.Module, down_RH: torch.Tensor, up_OR: torch.Tensor, tail: int | None) -> None:
         super().__init__()
         self.base = base
         self.tail = tail
-        self.down_RH = nn.Parameter(down, requires_grad=False)
-        self.up_OR = nn.Parameter(up * scaling, requires_grad=False)
+        self.down_RH = nn.Parameter(down_RH, requires_grad=False)
+        self.up_OR = nn.Parameter(up_OR, requires_grad=False)
 
     def forward(self, x_BTH: torch.Tensor) -> torch.Tensor:
         """The frozen projection plus the update."""
@@ -78,9 +78,9 @@ def apply_lora(backbone: Backbone, folder: Path, tail: int | None) -> list[TailL
         parent_path, _, name = path.rpartition(".")
         parent = backbone.model.get_submodule(parent_path)
         base = getattr(parent, name)
-        device = base.weight.device
+        device = backbone.model.device
         down, up = weights[key].to(device), weights[f"{stem}.lora_B.weight"].to(device)
-        layers.append(TailLora(base, down, up, scaling, tail))
+        layers.append(TailLora(base, down, up * scaling, tail))
         setattr(parent, name, layers[-1])
     return layers
 

@@ -34,8 +34,9 @@ PLANNERS = {
 }
 LEARNING = (
     ("pretrain.csv", None, "Phase 0: the resource encoder"),
-    ("train.csv", 0, "Phase 3: warm-up of the temporal encoder and the configurations, without the language model"),
-    ("train.csv", 1, "Phase 3: all together, through the language model"),
+    ("train.csv", 0, "Phase 3: reading requests, the middle of the language model and what reads it"),
+    ("train.csv", 1, "Phase 3: warm-up of the temporal encoder and the configurations, without the language model"),
+    ("train.csv", 2, "Phase 3: all together, through the language model"),
 )
 NOT_CURVES = ("step", "epoch", "phase")
 

@@ -1,5 +1,6 @@
 """What is trained inside the frozen backbone: LoRA, and an attention residual where the attention part is one."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -23,6 +24,11 @@ class Adapters:
         # After peft, which freezes all it has not made itself.
         self._residuals = add_tva(backbone, tva, tail) if has_residual(backbone) else None
         self.trained: list[nn.Parameter] = [p for p in backbone.model.parameters() if p.requires_grad]
+
+    def resting(self) -> AbstractContextManager[None]:
+        """For the length of a block the low-rank updates are not computed; before they are trained they are zero."""
+        rest: AbstractContextManager[None] = self._wrapped.disable_adapter()
+        return rest
 
     def save(self, folder: Path) -> None:
         """Write the adapter as peft does, and the residuals beside it."""

@@ -43,6 +43,7 @@ class Heads(nn.Module):
         self.temporal = registry.load("temporal", temporal.kind)(CHANNELS, temporal.points, temporal.dim)
         self.projector = nn.Linear(temporal.dim, temporal.prefix_tokens * hidden)
         self.decision = nn.Parameter(torch.randn(1, hidden) / hidden**0.5)
+        self.mix = nn.Parameter(torch.full((hidden,), 0.1))
         self.reader = TextReader(hidden)
         self.lexicon = Lexicon(hidden)
         self.norm = nn.LayerNorm(hidden)
@@ -67,13 +68,13 @@ class Heads(nn.Module):
         both_BCH = torch.cat([soft_BCH, decision_BCH], dim=1)
         return nn.functional.normalize(both_BCH, dim=2) * self.embedding_norm
 
-    def decide(self, last_BH: torch.Tensor, text: "Text", window_BD: torch.Tensor) -> Decision:
-        """Tool and gate logits from the decision position, the text's own states, and its characters."""
-        told_BH = nn.functional.layer_norm(last_BH.float(), (self.hidden,))
-        read_BH = self.reader(text.states_BDTH, text.mask_BT)
+    def decide(self, last_BH: torch.Tensor | None, text: "Text", window_BD: torch.Tensor) -> Decision:
+        """Tool and gate logits from the text's own states, its characters, and the decision position, if any."""
+        told_BH = self.reader(text.states_BDTH, text.mask_BT)
         if text.keep_B2 is not None:
-            read_BH = read_BH * text.keep_B2[:, :1]
-        told_BH = told_BH + read_BH
+            told_BH = told_BH * text.keep_B2[:, :1]
+        if last_BH is not None:
+            told_BH = told_BH + self.mix * nn.functional.layer_norm(last_BH.float(), (self.hidden,))
         if text.grams is not None:
             known_BH = self.lexicon(text.grams)
             told_BH = told_BH + (known_BH if text.keep_B2 is None else known_BH * text.keep_B2[:, 1:])
@@ -89,6 +90,29 @@ class Text(NamedTuple):
     grams: Grams | None = None
     keep_B2: torch.Tensor | None = None
     """In training: whether the reader's and the lexicon's word is heard, as neither should lean on the other."""
+
+
+def text_pass(
+    backbone: Backbone,
+    heads: Heads,
+    tokens_BT: torch.Tensor,
+    mask_BT: torch.Tensor,
+    window_BCP: torch.Tensor,
+    grams: Grams | None = None,
+    keep_B2: torch.Tensor | None = None,
+) -> Decision:
+    """The text alone, up to the last depth that is read: what `whole_pass` says of it before there is a context."""
+    depths = read_layers(backbone.num_layers)
+    with backbone.cut_after(depths[-1]):
+        out = backbone.body(
+            input_ids=tokens_BT,
+            attention_mask=mask_BT,
+            position_ids=positions(mask_BT),
+            use_cache=False,
+            output_hidden_states=depths,
+        )
+    states_BDTH = torch.stack([out.hidden_states[depth] for depth in depths], dim=1)
+    return heads.decide(None, Text(states_BDTH, mask_BT, grams, keep_B2), heads.temporal(window_BCP))
 
 
 def whole_pass(

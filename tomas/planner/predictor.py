@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.reading import apply_reading
 from tomas.domain import oracle
 from tomas.domain.catalogue import Catalogue
 from tomas.domain.request import Request
@@ -80,7 +81,8 @@ class Predictor:
         self.heads = artifact.heads(self.backbone).to(self.backbone.model.device)
         with readable(artifact.folder):
             tail = self.heads.tail(self.spec.lora)
-            self.adapters = apply_adapters(self.backbone, artifact.folder, self.spec.tva, tail)
+            reading = apply_reading(self.backbone, artifact.folder)
+            self.adapters = [*reading, *apply_adapters(self.backbone, artifact.folder, self.spec.tva, tail)]
         self.device = self.backbone.model.device
         self.window = WindowReader.from_json(self.spec.window)
         self.capacity = capacity_of(self.spec.machine)

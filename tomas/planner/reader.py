@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-READ_AT = (1 / 2, 2 / 3, 1.0)
+READ_AT = (1 / 2, 2 / 3)
 """Depths, as shares of the layers: the middle of a language model tells topics apart better than its end."""
 NUM_HEADS = 8
 
@@ -11,6 +11,12 @@ NUM_HEADS = 8
 def read_layers(num_layers: int) -> list[int]:
     """Indices into `hidden_states` of the depths that are read."""
     return [max(1, int(num_layers * share)) for share in READ_AT]
+
+
+def tuned_layers(num_layers: int) -> range:
+    """The layers between the first and the last depth that is read, at least one."""
+    first, last = read_layers(num_layers)[0], read_layers(num_layers)[-1]
+    return range(min(first, last - 1), last)
 
 
 class TextReader(nn.Module):

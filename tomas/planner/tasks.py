@@ -1,4 +1,4 @@
-"""What is trained in Phase 3: first the window and the configurations alone, then everything with the backbone."""
+"""What is trained in Phase 3: how texts are read, configurations by their windows alone, then all together."""
 
 from typing import Any
 
@@ -7,18 +7,16 @@ import torch
 from torch import nn
 
 from tomas.backbone.loading import Backbone
-from tomas.config import Training
+from tomas.config import Reading, Training
 from tomas.planner.decoder import Rows
 from tomas.planner.examples import Batch, Batches
 from tomas.planner.lexicon import Grams
-from tomas.planner.model import Decision, Heads, cached_pass, padded, whole_pass
+from tomas.planner.model import Decision, Heads, cached_pass, padded, text_pass, whole_pass
 from tomas.planner.store import TextStore
+from tomas.planner.text_batches import TextBatches
 from tomas.training.processes import global_mean
 
-BUCKET = 16
 WARMUP_BATCH = 256
-LEFT_OUT = 0.4
-"""Share of examples in which the reader's word on the text is left out, and of those in which the lexicon's is."""
 LEXICON_LR = 10
 """Times the heads' rate: each of its vectors is met in few examples."""
 
@@ -64,6 +62,57 @@ class WarmupTask:
         return {}
 
 
+class ReadingTask:
+    """Tool and gate from the texts alone: reader, lexicon and the backbone's middle layers learn what requests say."""
+
+    def __init__(
+        self, backbone: Backbone, heads: Heads, adapters: nn.Module, batches: Batches, reading: Reading,
+        params: Training, seed: int,
+    ) -> None:  # fmt: skip
+        self.backbone, self.heads, self.adapters, self.reading, self.params = backbone, heads, adapters, reading, params
+        self.trained = nn.ModuleDict({"heads": heads, "adapters": adapters})
+        _, one_of_each_text = np.unique(batches.examples.text_E, return_index=True)
+        self.order = TextBatches(batches, one_of_each_text, params.batch_size, (seed, 4))
+        self.examples = batches.examples
+
+    @property
+    def module(self) -> nn.Module:
+        """Heads and adapters; only those the loss reaches move."""
+        return self.trained
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Adapters, what reads the text, and the lexicon."""
+        parts = (self.heads.reader, self.heads.norm, self.heads.gate, self.heads.decoder)
+        read = [p for part in parts for p in part.parameters() if p.requires_grad]
+        decay = self.params.weight_decay
+        return [
+            {"params": list(self.adapters.parameters()), "lr": self.reading.lr, "weight_decay": decay},
+            {"params": read, "lr": self.params.head_lr, "weight_decay": decay},
+            lexicon_group(self.heads, self.params),
+        ]
+
+    def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
+        """Batches that cover the distinct texts once."""
+        return len(self.order)
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """One example of each text, in random order, texts of similar length together."""
+        return self.order.batch(epoch, index)
+
+    def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """What tool and gate cost."""
+        device = batch.now_BCP.device
+        texts = [self.examples.texts[row] for row in batch.text_B.tolist()]
+        tokens_BT, mask_BT = (tensor.to(device) for tensor in padded(texts))
+        known = Grams.of([self.examples.grams[row] for row in batch.text_B.tolist()], device)
+        decision = text_pass(self.backbone, self.heads, tokens_BT, mask_BT, batch.now_BCP, known, batch.keep_B2)
+        return tool_and_gate(decision, batch, self.params)
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:  # noqa: ARG002 - the loop tells the epoch
+        """Nothing between epochs."""
+        return {}
+
+
 class JointTask:
     """Tool, gate and configuration together, through the backbone with LoRA."""
 
@@ -72,7 +121,8 @@ class JointTask:
         anchor: Rows, params: Training, seed: int,
     ) -> None:  # fmt: skip
         self.backbone, self.heads, self.lora, self.batches, self.store = backbone, heads, lora, batches, store
-        self.anchor, self.params, self.seed = anchor, params, seed
+        self.anchor, self.params = anchor, params
+        self.order = TextBatches(batches, np.arange(len(batches.examples)), params.batch_size, (seed, 2))
         self.trained = nn.ModuleDict({"heads": heads, "lora": nn.ParameterList(lora)})
 
     @property
@@ -83,58 +133,35 @@ class JointTask:
     def param_groups(self) -> list[dict[str, Any]]:
         """LoRA and what feeds the backbone at `lr`, the heads at `head_lr`."""
         inputs = [*self.lora, *self.heads.projector.parameters(), self.heads.decision]
-        lexicon = list(self.heads.lexicon.parameters())
-        known = {id(p) for p in [*inputs, *lexicon]}
+        known = {id(p) for p in [*inputs, *self.heads.lexicon.parameters()]}
         rest = [p for p in self.heads.parameters() if p.requires_grad and id(p) not in known]
         decay = self.params.weight_decay
         return [
             {"params": inputs, "lr": self.params.lr, "weight_decay": decay},
             {"params": rest, "lr": self.params.head_lr, "weight_decay": decay},
-            {"params": lexicon, "lr": self.params.head_lr * LEXICON_LR, "weight_decay": 0.0},
+            lexicon_group(self.heads, self.params),
         ]
 
     def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
-        """Batches that cover the examples once; less than half a batch at the end goes into the one before.
-
-        So that, of several processes, none is left without a row.
-        """
-        size = self.params.batch_size
-        return max(1, (len(self.batches.examples) + size // 2) // size)
+        """Batches that cover the examples once."""
+        return len(self.order)
 
     def batch(self, epoch: int, index: int) -> Batch:
         """Examples in random order, texts of similar length together."""
-        if getattr(self, "_epoch", None) != epoch:
-            self._epoch, self._order = epoch, self._shuffled(epoch)
-        rows = self._order[index]
-        drawn = np.random.default_rng((self.seed, 3, epoch, index)).random(len(rows))
-        has_grams = np.array([bool(self.batches.examples.grams[text]) for text in self.batches.examples.text_E[rows]])
-        keep_B2 = np.stack([(drawn >= LEFT_OUT) | ~has_grams, drawn < 1 - LEFT_OUT], axis=1)
-        return self.batches.batch(rows, keep_B2)
+        return self.order.batch(epoch, index)
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Cross-entropies of tool and configuration, and of the gate, each a mean over the examples it applies to."""
         decision = self.decide(batch)
-        served, planned = batch.tool_B >= 0, batch.config_B >= 0
-        tool = nn.functional.cross_entropy(decision.tools_BK[served], batch.tool_B[served], reduction="sum")
-        gate = nn.functional.binary_cross_entropy_with_logits(decision.gate_B, served.float(), reduction="sum")
+        planned = batch.config_B >= 0
         few = batch.rows(planned)
         window_BD = self.heads.temporal(few.start_BCP)
         query_BH = self.heads.decoder.ask(decision.state_BH[planned], window_BD, few.tool_B, few.size_B)
         config = configuration_loss(self.heads, few, query_BH, self.params)
-        parts = {
-            "loss_tool": global_mean(tool, served.sum()),
-            "loss_config": global_mean(config, planned.sum()),
-            "loss_gate": global_mean(gate, len(served)),
-        }
-        weights = {"loss_tool": 1.0, "loss_config": self.params.config_weight, "loss_gate": self.params.gate_weight}
-        right = (decision.tools_BK[served].argmax(dim=1) == batch.tool_B[served]).float().sum()
-        total = torch.stack([weight * parts[name] for name, weight in weights.items()]).sum()
-        return {
-            "loss": total,
-            **parts,
-            "tool_accuracy": global_mean(right, served.sum()),
-            **self._rows(query_BH, few),
-        }
+        told = tool_and_gate(decision, batch, self.params)
+        loss_config = global_mean(config, planned.sum())
+        total = told.pop("loss") + self.params.config_weight * loss_config
+        return {"loss": total, **told, "loss_config": loss_config, **self._rows(query_BH, few)}
 
     def _rows(self, query_BH: torch.Tensor, few: Batch) -> dict[str, torch.Tensor]:
         """What loss hooks may work with, where the decoder has a vector for each configuration."""
@@ -162,17 +189,25 @@ class JointTask:
         """Nothing between epochs: validation is done once, through the planner itself."""
         return {}
 
-    def _shuffled(self, epoch: int) -> list[Any]:
-        examples, size = self.batches.examples, self.params.batch_size
-        rng = np.random.default_rng((self.seed, 2, epoch))
-        order = rng.permutation(len(examples))
-        length_E = np.array([len(ids) for ids in examples.texts])[examples.text_E]
-        for start in range(0, len(order), size * BUCKET):
-            chunk = order[start : start + size * BUCKET]
-            order[start : start + size * BUCKET] = chunk[np.argsort(length_E[chunk], kind="stable")]
-        count = self.num_batches(epoch)
-        batches = np.split(order, [size * i for i in range(1, count)])
-        return [batches[i] for i in rng.permutation(count)]
+
+def lexicon_group(heads: Heads, params: Training) -> dict[str, Any]:
+    """The lexicon, with a rate of its own."""
+    return {"params": list(heads.lexicon.parameters()), "lr": params.head_lr * LEXICON_LR, "weight_decay": 0.0}
+
+
+def tool_and_gate(decision: Decision, batch: Batch, params: Training) -> dict[str, torch.Tensor]:
+    """Cross-entropies of the tool, where there is one, and of whether there is one."""
+    served = batch.tool_B >= 0
+    tool = nn.functional.cross_entropy(decision.tools_BK[served], batch.tool_B[served], reduction="sum")
+    gate = nn.functional.binary_cross_entropy_with_logits(decision.gate_B, served.float(), reduction="sum")
+    right = (decision.tools_BK[served].argmax(dim=1) == batch.tool_B[served]).float().sum()
+    loss_tool, loss_gate = global_mean(tool, served.sum()), global_mean(gate, len(served))
+    return {
+        "loss": loss_tool + params.gate_weight * loss_gate,
+        "loss_tool": loss_tool,
+        "loss_gate": loss_gate,
+        "tool_accuracy": global_mean(right, served.sum()),
+    }
 
 
 def configuration_loss(heads: Heads, batch: Batch, query_BQ: torch.Tensor, params: Training) -> torch.Tensor:

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.reading import ReadingAdapters, add_reading
 from tomas.config import Params
 from tomas.data.validated import Timelines
 from tomas.domain.catalogue import Catalogue
@@ -20,8 +21,9 @@ from tomas.planner.calibrate import calibrate
 from tomas.planner.examples import Batches, read_examples
 from tomas.planner.model import Heads
 from tomas.planner.plugins import saved_state, trained_options
+from tomas.planner.reader import tuned_layers
 from tomas.planner.store import open_store
-from tomas.planner.tasks import JointTask, WarmupTask
+from tomas.planner.tasks import JointTask, ReadingTask, WarmupTask
 from tomas.planner.windows import WindowReader
 from tomas.training.checkpoint import Checkpoint
 from tomas.training.hooks import Hooks
@@ -30,6 +32,8 @@ from tomas.training.plugins import TRAINED_KINDS, hooks_for, resolved_plugins, s
 from tomas.training.processes import is_first_process
 
 STATISTICS_SAMPLE = 512
+READING, WARM_UP, JOINT = 0.0, 1.0, 2.0
+"""Values of the column phase in the learning curve."""
 
 
 def train_planner(
@@ -59,11 +63,14 @@ def train_planner(
     vectors_NH = _first_vectors(params, backbone, catalogue, vectors_file)
     heads = make_heads(spec, backbone, catalogue, vectors_NH)
     batches = Batches(examples, catalogue)
-    history = _warm_up(params, heads, batches, checkpoints)
-    store = None
-    if heads.tail(params.lora) is not None:
-        store = open_store(backbone, backbone.fingerprint, examples.texts, cache / "texts")
     adapters = Adapters(backbone, params.lora, params.tva, heads.tail(params.lora))
+    with adapters.resting():
+        reading, history = _learn_to_read(params, backbone, heads, batches, checkpoints)
+        history += _warm_up(params, heads, batches, checkpoints)
+        store = None
+        if heads.tail(params.lora) is not None:
+            print_of_both = f"{backbone.fingerprint}-{reading.fingerprint}"
+            store = open_store(backbone, print_of_both, examples.texts, cache / "texts")
     anchor = make_rows(catalogue, vectors_NH)
     task = JointTask(backbone, heads, adapters.trained, batches, store, anchor, params.training, params.seed)
     hooks = hooks_for(params, TRAINED_KINDS)
@@ -74,6 +81,7 @@ def train_planner(
         pd.DataFrame([row for row in [*history, *joint] if "loss" in row]).to_csv(partial, index=False)
     with whole(target) as partial:
         partial.mkdir()
+        reading.save(partial)
         adapters.save(partial)
         write_heads(partial, heads)
         write_json(partial / "config_lookup.json", catalogue.to_lookup())
@@ -110,6 +118,22 @@ def _parts(params: Params, backbone: Backbone) -> list[Resolution]:
     return [backbone.attention, *chosen, *resolved_plugins(params, TRAINED_KINDS)]
 
 
+def _learn_to_read(
+    params: Params, backbone: Backbone, heads: Heads, batches: Batches, checkpoints: Path
+) -> tuple[ReadingAdapters, History]:
+    """Tune the backbone's middle, with reader, lexicon and gate, to the texts; from then on it is frozen too."""
+    layers = tuned_layers(backbone.num_layers) if params.reading.epochs else range(0)
+    adapters = add_reading(backbone, params.reading, layers)
+    history: History = []
+    if params.reading.epochs:
+        task = ReadingTask(backbone, heads, adapters, batches, params.reading, params.training, params.seed)
+        settings = LoopSettings(max_epochs=params.reading.epochs, grad_clip=params.training.grad_clip)
+        history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "reading"), tracker=None, label="reading")
+    for row in history:
+        row["phase"] = READING
+    return adapters.requires_grad_(False), history
+
+
 def _warm_up(params: Params, heads: Heads, batches: Batches, checkpoints: Path) -> History:
     """Train the temporal encoder and the decoder alone."""
     if not params.training.warmup_epochs or not (batches.examples.config_E >= 0).any():
@@ -118,7 +142,7 @@ def _warm_up(params: Params, heads: Heads, batches: Batches, checkpoints: Path) 
     settings = LoopSettings(max_epochs=params.training.warmup_epochs, grad_clip=params.training.grad_clip)
     history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "warm-up"), tracker=None, label="warm-up")
     for row in history:
-        row["phase"] = 0.0
+        row["phase"] = WARM_UP
     return history
 
 
@@ -139,5 +163,5 @@ def _train_jointly(params: Params, task: JointTask, hooks: Hooks, checkpoints: P
         label="train-lora-decoder",
     )
     for row in history:
-        row["phase"] = 1.0
+        row["phase"] = JOINT
     return history

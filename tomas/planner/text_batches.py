@@ -1,0 +1,49 @@
+"""Batches of examples in an order of their own for each epoch, texts of similar length together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tomas.domain.resources import Ints
+from tomas.planner.examples import Batch, Batches
+
+BUCKET = 16
+LEFT_OUT = 0.4
+"""Share of examples in which the reader's word on the text is left out, and of those in which the lexicon's is."""
+
+
+class TextBatches:
+    """What an epoch is made of: each of `rows` once, drawn by seed and epoch alone."""
+
+    def __init__(self, batches: Batches, rows: Ints, size: int, seed: Sequence[int]) -> None:
+        self.batches, self.rows, self.size, self.seed = batches, rows, size, tuple(seed)
+        self._epoch = -1
+
+    def __len__(self) -> int:
+        """Batches of an epoch; less than half a batch at the end goes into the one before.
+
+        So that, of several processes, none is left without a row.
+        """
+        return max(1, (len(self.rows) + self.size // 2) // self.size)
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """One batch, and in which of its examples the reader's or the lexicon's word is left out."""
+        if self._epoch != epoch:
+            self._epoch, self._order = epoch, self.order(epoch)
+        rows, examples = self._order[index], self.batches.examples
+        drawn = np.random.default_rng((*self.seed, 1, epoch, index)).random(len(rows))
+        has_grams = np.array([bool(examples.grams[text]) for text in examples.text_E[rows]])
+        keep_B2 = np.stack([(drawn >= LEFT_OUT) | ~has_grams, drawn < 1 - LEFT_OUT], axis=1)
+        return self.batches.batch(rows, keep_B2)
+
+    def order(self, epoch: int) -> list[Ints]:
+        """The rows of each batch."""
+        examples = self.batches.examples
+        rng = np.random.default_rng((*self.seed, 0, epoch))
+        order = rng.permutation(self.rows)
+        length_E = np.array([len(ids) for ids in examples.texts])[examples.text_E]
+        for start in range(0, len(order), self.size * BUCKET):
+            chunk = order[start : start + self.size * BUCKET]
+            order[start : start + self.size * BUCKET] = chunk[np.argsort(length_E[chunk], kind="stable")]
+        batches = np.split(order, [self.size * i for i in range(1, len(self))])
+        return [batches[i] for i in rng.permutation(len(self))]
