@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.reading import add_reading
 from tomas.config import Params
 from tomas.domain.catalogue import Catalogue
 from tomas.domain.resources import capacity_of
@@ -15,6 +16,7 @@ from tomas.kernel.fallback import parts_record
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
 from tomas.planner.model import Heads
+from tomas.planner.reader import tuned_layers
 from tomas.planner.windows import WindowReader
 
 SPREAD = 0.02
@@ -42,8 +44,10 @@ def write_untrained(params: Params, catalogue: Catalogue, folder: Path) -> Path:
     backbone = load_backbone(params.backbone)
     spec, heads = untrained_heads(params, backbone, catalogue)
     adapters = Adapters(backbone, spec.lora, spec.tva, heads.tail(spec.lora))
-    _stir(adapters.trained)
+    reading = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
+    _stir([*adapters.trained, *reading.parameters()])
     folder.mkdir(parents=True)
+    reading.save(folder)
     adapters.save(folder)
     write_heads(folder, heads)
     write_json(folder / "config_lookup.json", catalogue.to_lookup())

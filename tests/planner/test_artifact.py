@@ -19,7 +19,7 @@ from tomas.planner.artifact import read_artifact
 
 FILES = [
     "adapter_config.json", "adapter_model.safetensors", "config_lookup.json", "heads.safetensors", "parts.json",
-    "planner.json",
+    "planner.json", "reading_adapter.safetensors",
 ]  # fmt: skip
 KINDS: list[dict[str, Any]] = [
     {},

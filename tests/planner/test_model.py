@@ -121,7 +121,7 @@ def test_every_trained_weight_gets_a_gradient() -> None:
 @torch.no_grad()
 def test_the_reader_pools_real_tokens_by_attention() -> None:
     torch.manual_seed(0)
-    reader, (batch, depths, length, hidden) = TextReader(64), (2, 3, 5, 64)
+    reader, (batch, depths, length, hidden) = TextReader(64), (2, 2, 5, 64)
     torch.nn.init.normal_(reader.questions)
     states, mask = torch.randn(batch, depths, length, hidden), torch.tensor([[1] * 5, [0, 0, 1, 1, 1]])
     expected = []

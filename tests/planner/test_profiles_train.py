@@ -66,7 +66,7 @@ def test_the_profile_trains_and_plans(paths: Paths, tmp_path: Path, name: str) -
     values = settings(name, tmp_path)
     curve = train(paths, parse_params(values), tmp_path / "planner")
     assert curve.loss.notna().all()
-    assert curve.query("phase == 1").step.max() >= 2
+    assert curve.query("phase == 2").step.max() >= 2
     plan = Planner.load(tmp_path / "planner", parse_params(values)).plan("is this milk all right, 7 samples")
     assert plan.status in {"ready", "wait", "infeasible", "no_tool"}
     if name == "moe_reasoning":

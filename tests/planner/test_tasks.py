@@ -95,12 +95,12 @@ def test_an_epoch_sees_every_example_once_and_texts_of_a_batch_are_of_similar_le
 ) -> None:
     task = joint(examples, catalogue)
     for epoch in (0, 1):
-        rows = np.concatenate(task._shuffled(epoch))
+        rows = np.concatenate(task.order.order(epoch))
         assert sorted(rows.tolist()) == list(range(60))
-        assert len(task._shuffled(epoch)) == task.num_batches(epoch)
-    assert not np.array_equal(np.concatenate(task._shuffled(0)), np.concatenate(task._shuffled(1)))
+        assert len(task.order.order(epoch)) == task.num_batches(epoch)
+    assert not np.array_equal(np.concatenate(task.order.order(0)), np.concatenate(task.order.order(1)))
     length = np.array([len(ids) for ids in examples.texts])[examples.text_E]
-    padding = sum(length[rows].max() * len(rows) - length[rows].sum() for rows in task._shuffled(0))
+    padding = sum(length[rows].max() * len(rows) - length[rows].sum() for rows in task.order.order(0))
     shuffled = np.random.default_rng(0).permutation(60).reshape(-1, 6)
     assert padding < 0.5 * sum(length[rows].max() * len(rows) - length[rows].sum() for rows in shuffled)
 
@@ -109,7 +109,7 @@ def test_an_epoch_sees_every_example_once_and_texts_of_a_batch_are_of_similar_le
 def test_no_batch_is_so_small_that_a_process_would_have_nothing_to_do(
     examples: Examples, catalogue: Catalogue, size: int
 ) -> None:
-    batches = joint(examples, catalogue, batch_size=size)._shuffled(0)
+    batches = joint(examples, catalogue, batch_size=size).order.order(0)
     assert sorted(np.concatenate(batches).tolist()) == list(range(60))
     assert all(min(size, 60) / 2 <= len(rows) <= 1.5 * size for rows in batches)
 

@@ -7,6 +7,7 @@ import torch
 from tests.serving.cases import TEXTS
 from tomas.backbone.loading import load_backbone
 from tomas.backbone.lora import add_lora, save_lora
+from tomas.backbone.reading import add_reading
 from tomas.config import Backbone, Lora, Params
 from tomas.data.readers import load_catalogue
 from tomas.domain.request import Request
@@ -16,6 +17,7 @@ from tomas.kernel.fallback import parts_record
 from tomas.paths import Paths
 from tomas.planner import Planner
 from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.reader import tuned_layers
 from tomas.planner.windows import WindowReader
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +37,7 @@ def write_untrained(folder: Path) -> Path:
     )
     heads = make_heads(spec, backbone, catalogue, torch.randn(len(catalogue), backbone.hidden_size))
     folder.mkdir(parents=True)
+    add_reading(backbone, params.reading, tuned_layers(backbone.num_layers)).save(folder)
     save_lora(add_lora(backbone, params.lora), params.backbone.name, folder)
     write_heads(folder, heads)
     write_json(folder / "config_lookup.json", catalogue.to_lookup())

@@ -54,8 +54,6 @@ def add_reading(backbone: Backbone, params: Reading, layers: range) -> ReadingAd
 
 def apply_reading(backbone: Backbone, folder: Path) -> list[TailLora]:
     """Put saved updates onto a backbone for planning, and give their layers; there may be none."""
-    if not (folder / FILE).exists():
-        return []
     tensors = load_file(folder / FILE)
     paths = sorted({name.rpartition(".")[0] for name in tensors})
     return [_put(backbone, path, tensors[f"{path}.down"], tensors[f"{path}.up"]) for path in paths]

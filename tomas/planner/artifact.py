@@ -23,7 +23,7 @@ from tomas.planner.decoder import Rows
 from tomas.planner.model import Heads
 from tomas.planner.plugins import rebuild
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Spec(Section):

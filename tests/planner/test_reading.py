@@ -1,0 +1,104 @@
+"""Learning to read: each text once an epoch, what reads it and nothing else moves, and planning reads the same way."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.planner.small import untrained_heads
+from tests.planner.small_training import prepare, small_params
+from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.reading import add_reading
+from tomas.data.validated import load_catalogue, load_timelines
+from tomas.paths import Paths
+from tomas.planner.examples import Batches, read_examples
+from tomas.planner.lexicon import Grams, grams
+from tomas.planner.model import padded, text_pass, whole_pass
+from tomas.planner.reader import read_layers, tuned_layers
+from tomas.planner.tasks import ReadingTask
+from tomas.planner.windows import WindowReader
+from tomas.training.loop import LoopSettings, fit
+
+CAPACITY = np.array([16.0, 64.0, 100.0, 24.0])
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    return prepare(tmp_path_factory.mktemp("project"))
+
+
+def task_on(paths: Paths) -> ReadingTask:
+    params = small_params(training={"batch_size": 6})
+    backbone, catalogue = load_backbone(params.backbone), load_catalogue(paths.validated)
+    window = WindowReader.make(params.temporal, CAPACITY, "previous", [])
+    frame = pd.read_parquet(paths.labelled / "train.parquet")
+    examples = read_examples(frame, backbone, load_timelines(paths.validated), window, catalogue)
+    _, heads = untrained_heads(backbone, catalogue)
+    adapters = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
+    batches = Batches(examples, catalogue)
+    return ReadingTask(backbone, heads, adapters, batches, params.reading, params.training, seed=3)
+
+
+def decisions(backbone: Backbone, heads: torch.nn.Module, texts: list[str]) -> list[torch.Tensor]:
+    tokens_BT, mask_BT = padded(backbone.tokenize(texts, 64))
+    window_BCP = torch.zeros(len(texts), 8, 8)
+    known = Grams.of([grams(text) for text in texts])
+    alone = text_pass(backbone, heads, tokens_BT, mask_BT, window_BCP, known)  # type: ignore[arg-type]
+    whole = whole_pass(backbone, heads, tokens_BT, mask_BT, window_BCP, known)  # type: ignore[arg-type]
+    return [alone.tools_BK, alone.gate_B, whole.tools_BK, whole.gate_B]
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3, 18, 24, 30])
+def test_the_tuned_layers_end_where_the_text_is_read(num_layers: int) -> None:
+    layers = tuned_layers(num_layers)
+    assert layers
+    assert 0 <= layers[0] <= read_layers(num_layers)[0]
+    assert layers[-1] + 1 == read_layers(num_layers)[-1] <= num_layers
+
+
+def test_an_epoch_reads_every_distinct_text_once(paths: Paths) -> None:
+    task = task_on(paths)
+    read = [text for index in range(task.num_batches(0)) for text in task.batch(0, index).text_B.tolist()]
+    assert sorted(read) == list(range(len(task.examples.texts)))
+
+
+def test_only_what_reads_moves_and_the_texts_are_learnt(paths: Paths) -> None:
+    task = task_on(paths)
+    heads, frozen = task.heads, [p.clone() for p in task.backbone.model.parameters() if not p.requires_grad]
+    before = {name: value.clone() for name, value in heads.state_dict().items()}
+    history = fit(task, LoopSettings(max_epochs=12, log_every=1))
+    losses = [row["epoch_loss"] for row in history if "epoch_loss" in row]
+    assert losses[-1] < 0.5 * losses[0]
+    moved = {name for name, value in heads.state_dict().items() if not torch.equal(value, before[name])}
+    assert {name.split(".")[0] for name in moved} <= {"reader", "lexicon", "norm", "gate", "decoder"}
+    assert {name for name in moved if name.startswith("decoder")} == {
+        "decoder.tool_head.weight",
+        "decoder.tool_head.bias",
+    }
+    assert all(up.abs().sum() > 0 for up in task.adapters.ups)  # type: ignore[union-attr]
+    still = [p for p in task.backbone.model.parameters() if not p.requires_grad]
+    assert all(torch.equal(a, b) for a, b in zip(frozen, still, strict=True))
+
+
+@torch.no_grad()
+def test_the_text_alone_says_what_the_whole_says_without_the_decision_position(paths: Paths) -> None:
+    task = task_on(paths)
+    task.heads.mix.zero_()
+    tools, gates, whole_tools, whole_gates = decisions(task.backbone, task.heads, ["is this milk all right", "几亩 地"])
+    torch.testing.assert_close(tools, whole_tools, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gates, whole_gates, rtol=1e-4, atol=1e-4)
+    task.heads.mix.fill_(1.0)
+    assert not torch.allclose(decisions(task.backbone, task.heads, ["is this milk all right"])[2], whole_tools[:1])
+
+
+def test_the_groups_hold_what_is_trained_once(paths: Paths, tmp_path: Path) -> None:
+    task = task_on(paths)
+    adapters, read, lexicon = task.param_groups()
+    grouped = [id(p) for group in (adapters, read, lexicon) for p in group["params"]]
+    assert len(grouped) == len(set(grouped))
+    assert {id(p) for p in task.adapters.parameters()} == {id(p) for p in adapters["params"]}
+    assert (adapters["lr"], lexicon["lr"]) == (small_params().reading.lr, 10 * read["lr"])
+    task.adapters.save(tmp_path)  # type: ignore[operator]
+    assert (tmp_path / "reading_adapter.safetensors").stat().st_size > 1000
