@@ -3,8 +3,8 @@
 `python -m benchmarks.train_throughput` prints one JSON object. All ways take turns in one process, on the same labelled
 examples, weights, number format, batch size and LoRA:
 
-* `ours`: the training loop of train-lora-decoder over cached texts; `ours_with_reading` also counts the one reading of
-  each distinct text, spread over the examples of the default run;
+* `ours`: the training loop of train-lora-decoder over cached texts; `ours_with_reading` also counts what each
+  distinct text costs before, spread over the examples of the default run: learning to read it, and caching it;
 * `trainer`: Trainer and peft with the same heads, losses and positions, every text passed through in every step;
 * `trainer_causal_lm`: the usual recipe, Trainer and peft on the request followed by the answer in words. It is shown no
   machine at all, which spares it the tokens that a timeline costs.
@@ -25,13 +25,15 @@ from benchmarks.inputs import Inputs, read_inputs
 from benchmarks.untrained import untrained_heads
 from tomas.backbone.loading import Backbone, load_backbone
 from tomas.backbone.lora import add_lora
+from tomas.backbone.reading import add_reading
 from tomas.config import Params
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import make_rows
 from tomas.planner.examples import Batch, Batches, read_examples
 from tomas.planner.model import Heads
+from tomas.planner.reader import tuned_layers
 from tomas.planner.store import open_store
-from tomas.planner.tasks import JointTask
+from tomas.planner.tasks import JointTask, ReadingTask
 from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit
 
@@ -48,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     params = params.model_copy(update={"training": params.training.model_copy(update={"batch_size": size})})
     inputs = read_inputs(params, steps * size)
     with tempfile.TemporaryDirectory() as folder:
-        ours, texts_per_s = our_way(inputs, Path(folder))
+        ours, text_s = our_way(inputs, Path(folder))
         references = {"trainer": trainer_with_heads(inputs), "trainer_causal_lm": trainer_on_words(inputs)}
         seconds = take_turns({"ours": ours, **references}, rounds)
-    reading_s = steps * size * inputs.text_share / texts_per_s
+    reading_s = steps * size * inputs.text_share * sum(text_s.values())
     seconds["ours_with_reading"] = [value + reading_s for value in seconds["ours"]]
     pairs = [(slow, fast) for slow in references for fast in ("ours", "ours_with_reading")]
     figures = {
@@ -60,25 +62,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rounds": rounds,
         "ms_per_step": {name: rounded(value / steps) for name, value in medians_ms(seconds).items()},
         "examples_per_s": rates(seconds, steps * size),
-        "texts_read_per_s": rounded(texts_per_s),
+        "ms_per_text": {name: rounded(value * 1e3) for name, value in text_s.items()},
         "texts_per_example": rounded(inputs.text_share),
         "ratios": {f"{slow}/{fast}": ratio(seconds, slow, fast) for slow, fast in pairs},
     }
     return report("train_throughput", options, params, figures)
 
 
-def our_way(inputs: Inputs, folder: Path) -> tuple[Way, float]:
-    """The stage's own loop over all examples once, and how many texts a second are read before it."""
+def our_way(inputs: Inputs, folder: Path) -> tuple[Way, dict[str, float]]:
+    """The stage's own loop over all examples once, and the seconds a text takes before it."""
     params, (backbone, heads, batches) = inputs.params, parts(inputs)
-    texts = batches.examples.texts
+    texts, grad_clip = batches.examples.texts, inputs.params.training.grad_clip
+    task = joint_task(inputs, backbone, heads, batches, heads.tail(params.lora), None)
+    adapters = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
+    reading = ReadingTask(backbone, heads, adapters, batches, params.reading, params.training, params.seed)
+    epochs = LoopSettings(max_epochs=params.reading.epochs, grad_clip=grad_clip)
 
-    def read() -> None:
+    def learn() -> None:
+        backbone.prepare_for(backward=True)
+        fit(reading, epochs)
+        backbone.prepare_for(backward=False)
+
+    def cache() -> None:
         open_store(backbone, backbone.fingerprint, texts, Path(tempfile.mkdtemp(dir=folder)))
 
-    [reading_s] = take_turns({"read": read}, 1)["read"]
-    store = open_store(backbone, backbone.fingerprint, texts, folder / "texts")
-    task = joint_task(inputs, backbone, heads, batches, heads.tail(params.lora), store)
-    return lambda: fit(task, LoopSettings(max_epochs=1, grad_clip=params.training.grad_clip)), len(texts) / reading_s
+    seconds = take_turns({"learn": learn, "cache": cache}, 1)
+    adapters.requires_grad_(False)
+    task.store = open_store(backbone, backbone.fingerprint, texts, folder / "texts")
+    once = LoopSettings(max_epochs=1, grad_clip=grad_clip)
+    return lambda: fit(task, once), {name: value / len(texts) for name, [value] in seconds.items()}
 
 
 def trainer_with_heads(inputs: Inputs) -> Way:

@@ -91,7 +91,7 @@ class Lora(Section):
 class Reading(Section):
     """How the backbone reads requests: adapters in its middle, trained on the texts alone, before these are cached."""
 
-    epochs: Annotated[int, Field(ge=0)] = 2
+    epochs: Annotated[int, Field(ge=0)] = 1
     """Passes over the distinct texts; 0 leaves the backbone as it is."""
     rank: Count = 16
     """Rank of the update."""

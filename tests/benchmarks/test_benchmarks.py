@@ -30,7 +30,7 @@ FIGURES = {
     plan_latency: {"ms", "ratio", "per_s", "batch_throughput_ratio", "positions_median"},
     function_calling: {"ms", "ratio", "ratio_cached_prompt", "prompt_tokens_median", "answer_tokens_median"},
     catalogue_scale: {"decode_ms", "decode_ratio", "plan_ratio", "memory", "bytes_per_added_row"},
-    train_throughput: {"examples_per_s", "ratios", "texts_read_per_s"},
+    train_throughput: {"examples_per_s", "ratios", "ms_per_text"},
     pretrain_throughput: {"rows_per_s", "ratio", "roofline"},
 }
 

@@ -36,7 +36,16 @@ def prediction(table: Catalogue, liking: list[float], tool: int = 0, sure: float
     probabilities = np.full(2, 1 - sure)
     probabilities[tool] = sure
     return Prediction(
-        probabilities, tool, 1.0, "small", "stated", None, table.ids(tool, "small"), np.array(liking), start_ms=500.0
+        probabilities,
+        tool,
+        1.0,
+        "small",
+        "stated",
+        None,
+        table.ids(tool, "small"),
+        np.array(liking),
+        start_ms=500.0,
+        evidence=np.zeros(2),
     )
 
 

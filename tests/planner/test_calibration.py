@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tomas.planner.calibration import fit_gate_threshold, fit_temperature, normalised_entropy, softmax
+from tomas.planner.calibration import (
+    fit_gate,
+    fit_gate_threshold,
+    fit_temperature,
+    normalised_entropy,
+    serviceable,
+    softmax,
+)
 
 scores = st.lists(st.tuples(st.integers(0, 100).map(lambda n: n / 100), st.booleans()), min_size=1, max_size=300)
 
@@ -71,3 +78,30 @@ def test_entropy_lies_between_sure_and_clueless(weights: list[float]) -> None:
     assert -1e-9 <= normalised_entropy(share) <= 1 + 1e-9
     assert normalised_entropy(np.full(len(weights), 1 / len(weights))) == pytest.approx(1.0)
     assert normalised_entropy(np.eye(len(weights))[0]) == 0.0
+
+
+def test_the_gate_weighs_evidence_by_what_it_is_worth() -> None:
+    generator = np.random.default_rng(0)
+    evidence = generator.normal(size=(20_000, 2)) * [3.0, 1.0] + [2.0, 5.0]
+    logits = 0.8 * evidence[:, 0] + 0.4 * evidence[:, 1] - 3.0
+    served = generator.random(20_000) < 1 / (1 + np.exp(-logits))
+    weights = fit_gate(evidence, served)
+    assert weights == pytest.approx((0.8, 0.4, -3.0), abs=0.3)
+    bins = np.digitize(serviceable(evidence, weights), [0.25, 0.5, 0.75])
+    for place in range(4):
+        assert served[bins == place].mean() == pytest.approx(
+            serviceable(evidence, weights)[bins == place].mean(), abs=0.03
+        )
+
+
+def test_the_gate_stays_finite_where_nothing_is_in_doubt() -> None:
+    evidence = np.array([[-9.0, 1.0], [-8.0, 2.0], [7.0, 6.0], [9.0, 9.0]])
+    weights = fit_gate(evidence, np.array([False, False, True, True]))
+    assert np.isfinite(weights).all()
+    assert (serviceable(evidence, weights) > 0.5).tolist() == [False, False, True, True]
+
+
+def test_the_gate_is_taken_at_its_word_where_there_is_only_one_kind() -> None:
+    evidence = np.array([[1.0, 4.0], [-2.0, 3.0]])
+    assert fit_gate(evidence, np.array([True, True])) == (1.0, 0.0, 0.0)
+    assert serviceable(evidence, (1.0, 0.0, 0.0)) == pytest.approx(1 / (1 + np.exp([-1.0, 2.0])))

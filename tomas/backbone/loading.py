@@ -71,6 +71,15 @@ class Backbone:
         finally:
             config.num_hidden_layers = whole
 
+    def prepare_for(self, *, backward: bool) -> None:
+        """Take the attention kernel that is fastest with or without a backward pass, where the choice is ours.
+
+        On a CPU the fused kernel's backward is the slowest part of a step; plain products take two thirds as long.
+        """
+        if self.attention.requested == "auto" and self.model.device.type == "cpu":
+            used = registry.load("attention", self.attention.used).transformers
+            self.model.set_attn_implementation("eager" if backward else used)
+
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
         """Token embeddings as the body expects them, the model's own scaling included."""
         return self.model.get_input_embeddings()(tokens)  # type: ignore[no-any-return]

@@ -51,9 +51,7 @@ def _spell(task: PretrainingTask, epochs: int, checkpoints: Path) -> dict[str, f
 def pretraining_task(params: Params, catalogue: Catalogue) -> PretrainingTask:
     """The task with a fresh encoder, on the backbone as it trains fastest on this machine."""
     backbone = load_backbone(params.backbone)
-    if backbone.attention.requested == "auto" and backbone.model.device.type == "cpu":
-        # On a CPU the fused kernel's backward is the slowest part of a step; plain products take two thirds as long.
-        backbone.model.set_attn_implementation("eager")
+    backbone.prepare_for(backward=True)
     encoder = ResourceEncoder(
         tool_semantics(backbone, catalogue.tools),
         torch.tensor(catalogue.vector6(), dtype=torch.float32),

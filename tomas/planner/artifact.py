@@ -44,6 +44,8 @@ class Spec(Section):
     plugin_state: dict[str, Any] = Field(default_factory=dict)
     window: dict[str, Any]
     temperature: float = 1.0
+    gate_weights: tuple[float, ...] = (1.0, 0.0, 0.0)
+    """Of the gate's logit, of what all tools weigh together, and a bias: the logit that a tool serves a request."""
     gate_threshold: float = 0.0
     vote_threshold: float = 1.0
 

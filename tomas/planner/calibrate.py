@@ -10,7 +10,7 @@ import pandas as pd
 from tomas.data.validated import Timelines
 from tomas.domain.request import Request
 from tomas.planner.artifact import read_artifact
-from tomas.planner.calibration import fit_gate_threshold, fit_temperature, softmax
+from tomas.planner.calibration import fit_gate, fit_gate_threshold, fit_temperature, serviceable, softmax
 from tomas.planner.learned_latency import LEARNED, Learned, record
 from tomas.planner.predictor import Case, Predictor
 
@@ -18,7 +18,7 @@ VOTED_SHARE = 0.2
 """Share of validation requests that a voter, where there is one, would ask about again."""
 
 
-def calibrate(folder: Path, frame: pd.DataFrame, timelines: Timelines) -> tuple[dict[str, float], dict[str, Any]]:
+def calibrate(folder: Path, frame: pd.DataFrame, timelines: Timelines) -> tuple[dict[str, Any], dict[str, Any]]:
     """The temperature of the tool's probabilities and the gate's threshold; and the figures on validation.
 
     Planning times are recorded here too, where the predictor of T_inf learns from them.
@@ -43,7 +43,9 @@ def calibrate(folder: Path, frame: pd.DataFrame, timelines: Timelines) -> tuple[
     temperature = fit_temperature(np.log(np.maximum(probabilities[served], 1e-30)), tools[served])
     calibrated = softmax(np.log(np.maximum(probabilities, 1e-30)), temperature)
     doubts = [replace(own, tool_probabilities=p).doubt for p, own in zip(calibrated, predictions, strict=True)]
-    threshold = fit_gate_threshold(np.array([p.serviceable for p in predictions]), served)
+    evidence_E2 = np.array([p.evidence for p in predictions]).reshape(-1, 2)
+    gate_weights = fit_gate(evidence_E2, served)
+    threshold = fit_gate_threshold(serviceable(evidence_E2, gate_weights), served)
     right_E = probabilities.argmax(axis=1) == tools
     per_tool = [right_E[tools == tool].mean() for tool in np.unique(tools[served])]
     figures = {
@@ -54,6 +56,7 @@ def calibrate(folder: Path, frame: pd.DataFrame, timelines: Timelines) -> tuple[
     }
     fitted = {
         "temperature": temperature,
+        "gate_weights": gate_weights,
         "gate_threshold": threshold,
         "vote_threshold": float(np.quantile(doubts, 1 - VOTED_SHARE)) if len(doubts) else 1.0,
     }

@@ -1,5 +1,7 @@
 """What is fitted on validation after training: the temperature of the tool's probabilities, the gate's threshold."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tomas.domain.resources import Bools, Floats, Ints
@@ -38,6 +40,36 @@ def fit_temperature(logits: Floats, tool_id: Ints) -> float:
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+def serviceable(evidence_EF: Floats, weights: Sequence[float] | Floats) -> Floats:
+    """Give the probability that a tool serves each request, by the weights of `fit_gate`."""
+    logits: Floats = np.asarray(evidence_EF) @ np.asarray(weights)[:-1] + weights[-1]
+    return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
+
+
+def fit_gate(evidence_EF: Floats, is_serviceable: Bools) -> tuple[float, ...]:
+    """Give the weight of each kind of evidence [E, F], and the bias, of a logistic regression.
+
+    The gate knows the requests it was trained on; what all tools weigh together is low for those that are like nothing
+    seen. A slight pull to zero keeps the weights finite where the two kinds can be told apart without a mistake.
+    """
+    count = evidence_EF.shape[1]
+    if is_serviceable.all() or not is_serviceable.any():
+        return (1.0, *([0.0] * count))
+    spread_F = evidence_EF.std(axis=0) + 1e-9
+    design_EG = np.column_stack([evidence_EF / spread_F, np.ones(len(evidence_EF))])
+    weights_G = np.zeros(count + 1)
+    pull_G = np.append(np.full(count, 1e-3), 0.0) * len(evidence_EF)
+    for _ in range(50):  # Newton's steps: convex, so they end at the one best place
+        p_E = serviceable(design_EG[:, :-1], weights_G)
+        slope_G = design_EG.T @ (p_E - is_serviceable) + pull_G * weights_G
+        curvature_GG = (design_EG.T * (p_E * (1 - p_E) + 1e-6)) @ design_EG + np.diag(pull_G)
+        step_G = np.linalg.solve(curvature_GG, slope_G)
+        weights_G -= step_G
+        if np.abs(step_G).max() < 1e-8:
+            break
+    return tuple(float(w) for w in np.append(weights_G[:-1] / spread_F, weights_G[-1]))
 
 
 def fit_gate_threshold(serviceable: Floats, is_serviceable: Bools, refuse_at_most: float = 0.01) -> float:

@@ -17,7 +17,7 @@ from tomas.domain.size import resolve_size
 from tomas.domain.timeline import Timeline
 from tomas.planner.adapters import apply_adapters
 from tomas.planner.artifact import Artifact, readable
-from tomas.planner.calibration import normalised_entropy, softmax
+from tomas.planner.calibration import normalised_entropy, serviceable, softmax
 from tomas.planner.lexicon import Grams, grams
 from tomas.planner.model import MAX_TEXT_TOKENS, Decision, padded, whole_pass
 from tomas.planner.windows import WindowReader
@@ -42,6 +42,8 @@ class Prediction:
     config_logits: Floats
     start_ms: float
     """The moment the configuration was chosen for: T_inf, or the earliest at which one fits."""
+    evidence: Floats
+    """What `serviceable` is made from: the gate's logit, and what all tools weigh together."""
 
     @property
     def doubt(self) -> float:
@@ -130,7 +132,9 @@ class Predictor:
             changed = [change(case, own) for case, own in zip(cases, tool_logits, strict=True)]
             tool_logits = np.stack([own if new is None else new for own, new in zip(tool_logits, changed, strict=True)])
         probabilities = softmax(tool_logits, self.spec.temperature)
-        gates = torch.sigmoid(decision.gate_B.float()).tolist()
+        energy_B = decision.tools_BK.float().logsumexp(dim=1)
+        evidence_B2 = torch.stack([decision.gate_B.float(), energy_B], dim=1).cpu().double().numpy()
+        gates = serviceable(evidence_B2, self.spec.gate_weights).tolist()
         tools = probabilities.argmax(axis=1).tolist() if tool_ids is None else list(tool_ids)
         sizes = [
             resolve_size(self.catalogue.tools[tool], case.request.text, case.request.input, case.request.input_size)
@@ -140,9 +144,9 @@ class Predictor:
         starts = [self._start(case, own) for case, own in zip(cases, ids, strict=True)]
         logits = self._configurations(decision, cases, tools, sizes, ids, starts)
         return [
-            Prediction(p, tool, gate, read.size, read.how, read.warning, own, own_logits, start)
-            for p, tool, gate, read, own, own_logits, start in zip(
-                probabilities, tools, gates, sizes, ids, logits, starts, strict=True
+            Prediction(p, tool, gate, read.size, read.how, read.warning, own, own_logits, start, evidence)
+            for p, tool, gate, read, own, own_logits, start, evidence in zip(
+                probabilities, tools, gates, sizes, ids, logits, starts, evidence_B2, strict=True
             )
         ]
 

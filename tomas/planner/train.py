@@ -91,7 +91,8 @@ def train_planner(
         fitted, figures = calibrate(partial, pd.read_parquet(labelled / "val.parquet"), timelines)
         write_spec(partial, spec.model_copy(update=fitted))
     last = joint[-2] if len(joint) > 1 else {}
-    return {**figures, **fitted, **{name: value for name, value in last.items() if name.startswith("loss")}}
+    told = {name: value for name, value in fitted.items() if isinstance(value, float)}
+    return {**figures, **told, **{name: value for name, value in last.items() if name.startswith("loss")}}
 
 
 def _window_reader(params: Params, frame: pd.DataFrame, timelines: Timelines) -> WindowReader:
@@ -128,7 +129,9 @@ def _learn_to_read(
     if params.reading.epochs:
         task = ReadingTask(backbone, heads, adapters, batches, params.reading, params.training, params.seed)
         settings = LoopSettings(max_epochs=params.reading.epochs, grad_clip=params.training.grad_clip)
+        backbone.prepare_for(backward=True)
         history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "reading"), tracker=None, label="reading")
+        backbone.prepare_for(backward=False)
     for row in history:
         row["phase"] = READING
     return adapters.requires_grad_(False), history
