@@ -72,7 +72,7 @@ def test_with_another_requests_curve_or_a_shuffled_one_it_errs(planner: Planner,
     own = [case.timeline for case in cases]
     generator = np.random.default_rng(0)
     others = [own[place] for place in generator.permutation(len(own))]
-    shuffled = [replace(line, free_TR=generator.permutation(line.free)) for line in own]
+    shuffled = [replace(line, free=generator.permutation(line.free)) for line in own]
     with_own = accuracy(planner, cases, own)
     assert with_own >= 0.6
     assert accuracy(planner, cases, others) <= with_own - 0.3
