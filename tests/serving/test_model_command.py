@@ -48,7 +48,9 @@ def test_a_registered_planner_is_found_by_its_alias_and_plans_alike(
     rows = [{**body, "input": json.dumps(body["input"])} if "input" in body else body for body in bodies]
     table = tmp_path / "requests.jsonl"
     pd.DataFrame(rows).to_json(table, orient="records", lines=True)
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}", "OMP_NUM_THREADS": "1"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # mlflow starts uvicorn by its name
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    environment = {**os.environ, "PATH": path, "MLFLOW_TRACKING_URI": store, "OMP_NUM_THREADS": "1"}
     scored = subprocess.run(
         [sys.executable, "-c", SCORE, str(table)], capture_output=True, text=True, env=environment, timeout=300
     )
