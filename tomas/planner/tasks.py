@@ -62,18 +62,46 @@ class WarmupTask:
         return {}
 
 
-class ReadingTask:
+class TextTask:
+    """What the two trainings that read texts have in common: where batches come from, and their texts as tensors."""
+
+    def __init__(self, backbone: Backbone, heads: Heads, order: TextBatches, params: Training) -> None:
+        self.backbone, self.heads, self.order, self.params = backbone, heads, order, params
+        self.batches, self.examples = order.batches, order.batches.examples
+
+    def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
+        """Batches that cover what an epoch is made of once."""
+        return len(self.order)
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Examples in random order, texts of similar length together."""
+        return self.order.batch(epoch, index)
+
+    def tokens(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token IDs and mask [B, T] of a batch's texts."""
+        tokens_BT, mask_BT = padded([self.examples.texts[row] for row in batch.text_B.tolist()])
+        return tokens_BT.to(batch.now_BCP.device), mask_BT.to(batch.now_BCP.device)
+
+    def grams(self, batch: Batch) -> Grams:
+        """What the lexicon knows of a batch's texts."""
+        return Grams.of([self.examples.grams[row] for row in batch.text_B.tolist()], batch.now_BCP.device)
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:  # noqa: ARG002 - the loop tells the epoch
+        """Nothing between epochs: validation is done once, through the planner itself."""
+        return {}
+
+
+class ReadingTask(TextTask):
     """Tool and gate from the texts alone: reader, lexicon and the backbone's middle layers learn what requests say."""
 
     def __init__(
         self, backbone: Backbone, heads: Heads, adapters: nn.Module, batches: Batches, reading: Reading,
         params: Training, seed: int,
     ) -> None:  # fmt: skip
-        self.backbone, self.heads, self.adapters, self.reading, self.params = backbone, heads, adapters, reading, params
-        self.trained = nn.ModuleDict({"heads": heads, "adapters": adapters})
         _, one_of_each_text = np.unique(batches.examples.text_E, return_index=True)
-        self.order = TextBatches(batches, one_of_each_text, params.batch_size, (seed, 4))
-        self.examples = batches.examples
+        super().__init__(backbone, heads, TextBatches(batches, one_of_each_text, params.batch_size, (seed, 4)), params)
+        self.adapters, self.reading = adapters, reading
+        self.trained = nn.ModuleDict({"heads": heads, "adapters": adapters})
 
     @property
     def module(self) -> nn.Module:
@@ -91,38 +119,24 @@ class ReadingTask:
             lexicon_group(self.heads, self.params),
         ]
 
-    def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
-        """Batches that cover the distinct texts once."""
-        return len(self.order)
-
-    def batch(self, epoch: int, index: int) -> Batch:
-        """One example of each text, in random order, texts of similar length together."""
-        return self.order.batch(epoch, index)
-
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
         """What tool and gate cost."""
-        device = batch.now_BCP.device
-        texts = [self.examples.texts[row] for row in batch.text_B.tolist()]
-        tokens_BT, mask_BT = (tensor.to(device) for tensor in padded(texts))
-        known = Grams.of([self.examples.grams[row] for row in batch.text_B.tolist()], device)
-        decision = text_pass(self.backbone, self.heads, tokens_BT, mask_BT, batch.now_BCP, known, batch.keep_B2)
+        rest = batch.now_BCP, self.grams(batch), batch.keep_B2
+        tokens_BT, mask_BT = self.tokens(batch)
+        decision = text_pass(self.backbone, self.heads, tokens_BT, mask_BT, *rest)
         return tool_and_gate(decision, batch, self.params)
 
-    def end_epoch(self, epoch: int) -> dict[str, float]:  # noqa: ARG002 - the loop tells the epoch
-        """Nothing between epochs."""
-        return {}
 
-
-class JointTask:
+class JointTask(TextTask):
     """Tool, gate and configuration together, through the backbone with LoRA."""
 
     def __init__(
         self, backbone: Backbone, heads: Heads, lora: list[nn.Parameter], batches: Batches, store: TextStore | None,
         anchor: Rows, params: Training, seed: int,
     ) -> None:  # fmt: skip
-        self.backbone, self.heads, self.lora, self.batches, self.store = backbone, heads, lora, batches, store
-        self.anchor, self.params = anchor, params
-        self.order = TextBatches(batches, np.arange(len(batches.examples)), params.batch_size, (seed, 2))
+        every_example = np.arange(len(batches.examples))
+        super().__init__(backbone, heads, TextBatches(batches, every_example, params.batch_size, (seed, 2)), params)
+        self.lora, self.store, self.anchor = lora, store, anchor
         self.trained = nn.ModuleDict({"heads": heads, "lora": nn.ParameterList(lora)})
 
     @property
@@ -141,14 +155,6 @@ class JointTask:
             {"params": rest, "lr": self.params.head_lr, "weight_decay": decay},
             lexicon_group(self.heads, self.params),
         ]
-
-    def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
-        """Batches that cover the examples once."""
-        return len(self.order)
-
-    def batch(self, epoch: int, index: int) -> Batch:
-        """Examples in random order, texts of similar length together."""
-        return self.order.batch(epoch, index)
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Cross-entropies of tool and configuration, and of the gate, each a mean over the examples it applies to."""
@@ -178,16 +184,12 @@ class JointTask:
 
     def decide(self, batch: Batch) -> Decision:
         """One pass over cached texts, or over the whole sequence where LoRA acts on the text too."""
-        rows, device = batch.text_B.tolist(), batch.now_BCP.device
-        rest = batch.now_BCP, Grams.of([self.batches.examples.grams[row] for row in rows], device), batch.keep_B2
+        rest = batch.now_BCP, self.grams(batch), batch.keep_B2
         if self.store is not None:
-            return cached_pass(self.backbone, self.heads, *self.store.batch(rows, device), *rest)
-        tokens_BT, mask_BT = padded([self.batches.examples.texts[row] for row in rows])
-        return whole_pass(self.backbone, self.heads, tokens_BT.to(device), mask_BT.to(device), *rest)
-
-    def end_epoch(self, epoch: int) -> dict[str, float]:  # noqa: ARG002 - the loop tells the epoch
-        """Nothing between epochs: validation is done once, through the planner itself."""
-        return {}
+            cached = self.store.batch(batch.text_B.tolist(), batch.now_BCP.device)
+            return cached_pass(self.backbone, self.heads, *cached, *rest)
+        tokens_BT, mask_BT = self.tokens(batch)
+        return whole_pass(self.backbone, self.heads, tokens_BT, mask_BT, *rest)
 
 
 def lexicon_group(heads: Heads, params: Training) -> dict[str, Any]:

@@ -132,9 +132,7 @@ def _learn_to_read(
         backbone.prepare_for(backward=True)
         history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "reading"), tracker=None, label="reading")
         backbone.prepare_for(backward=False)
-    for row in history:
-        row["phase"] = READING
-    return adapters.requires_grad_(False), history
+    return adapters.requires_grad_(False), _in_phase(history, READING)
 
 
 def _warm_up(params: Params, heads: Heads, batches: Batches, checkpoints: Path) -> History:
@@ -144,9 +142,7 @@ def _warm_up(params: Params, heads: Heads, batches: Batches, checkpoints: Path) 
     task = WarmupTask(heads, batches, params.training, params.seed)
     settings = LoopSettings(max_epochs=params.training.warmup_epochs, grad_clip=params.training.grad_clip)
     history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "warm-up"), tracker=None, label="warm-up")
-    for row in history:
-        row["phase"] = WARM_UP
-    return history
+    return _in_phase(history, WARM_UP)
 
 
 def _train_jointly(params: Params, task: JointTask, hooks: Hooks, checkpoints: Path, tracker: MetricSink) -> History:
@@ -165,6 +161,11 @@ def _train_jointly(params: Params, task: JointTask, hooks: Hooks, checkpoints: P
         schedules=schedules_for(params),
         label="train-lora-decoder",
     )
+    return _in_phase(history, JOINT)
+
+
+def _in_phase(history: History, phase: float) -> History:
+    """The rows of one training, marked as that part of the learning curve."""
     for row in history:
-        row["phase"] = JOINT
+        row["phase"] = phase
     return history
