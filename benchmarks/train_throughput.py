@@ -12,6 +12,7 @@ examples, weights, number format, batch size and LoRA:
 
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from tomas.planner.artifact import make_rows
 from tomas.planner.examples import Batch, Batches, read_examples
 from tomas.planner.model import Heads
 from tomas.planner.reader import tuned_layers
-from tomas.planner.store import open_store
+from tomas.planner.store import StoredTexts, open_above, open_below
 from tomas.planner.tasks import JointTask, ReadingTask
 from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit
@@ -75,22 +76,18 @@ def our_way(inputs: Inputs, folder: Path) -> tuple[Way, dict[str, float]]:
     texts, grad_clip = batches.examples.texts, inputs.params.training.grad_clip
     task = joint_task(inputs, backbone, heads, batches, heads.tail(params.lora), None)
     adapters = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
-    reading = ReadingTask(backbone, heads, adapters, batches, params.reading, params.training, params.seed)
-    epochs = LoopSettings(max_epochs=params.reading.epochs, grad_clip=grad_clip)
-
-    def learn() -> None:
-        backbone.prepare_for(backward=True)
-        fit(reading, epochs)
-        backbone.prepare_for(backward=False)
-
-    def cache() -> None:
-        open_store(backbone, backbone.fingerprint, texts, Path(tempfile.mkdtemp(dir=folder)))
-
-    seconds = take_turns({"learn": learn, "cache": cache}, 1)
+    backbone.prepare_for(backward=True)
+    began = time.perf_counter()
+    below = open_below(backbone, texts, folder)
+    read = time.perf_counter()
+    reading = ReadingTask(backbone, heads, adapters, batches, below, params.reading, params.training, params.seed)
+    fit(reading, LoopSettings(max_epochs=params.reading.epochs, grad_clip=grad_clip))
     adapters.requires_grad_(False)
-    task.store = open_store(backbone, backbone.fingerprint, texts, folder / "texts")
+    learnt = time.perf_counter()
+    task.store = StoredTexts(below, open_above(backbone, adapters.fingerprint, below, folder))
+    seconds = {"cache": time.perf_counter() - learnt + read - began, "learn": learnt - read}
     once = LoopSettings(max_epochs=1, grad_clip=grad_clip)
-    return lambda: fit(task, once), {name: value / len(texts) for name, [value] in seconds.items()}
+    return lambda: fit(task, once), {name: value / len(texts) for name, value in seconds.items()}
 
 
 def trainer_with_heads(inputs: Inputs) -> Way:

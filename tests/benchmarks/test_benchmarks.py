@@ -17,10 +17,10 @@ from benchmarks.common import parameters, ratio, take_turns
 from benchmarks.inputs import read_inputs
 from tests.data.small import project
 from tests.pipeline.imports import ROOT
+from tests.planner.small import open_store
 from tomas.commands.train import setting
 from tomas.config import Params, parse_params
 from tomas.encoder.pretrain import pretraining_task
-from tomas.planner.store import open_store
 from tomas.planner.tasks import JointTask
 
 QUICK = ["--backbone", "tiny", "--quick"]

@@ -18,6 +18,7 @@ from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
 from tomas.planner.model import Heads
 from tomas.planner.reader import tuned_layers
+from tomas.planner.store import StoredTexts, open_above, open_below
 from tomas.planner.windows import WindowReader
 
 MACHINE = {"cpu_cores": 8, "cpu_mem_gb": 16, "gpu_sm": 100, "gpu_mem_gb": 8}
@@ -28,6 +29,12 @@ def shaken(module: nn.Module, scale: float = 0.1) -> None:
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(scale * torch.randn_like(parameter))
+
+
+def open_store(made: Backbone, adapters: str, texts: list[list[int]], folder: Path) -> StoredTexts:
+    """All layers' part of some texts, as training leaves them."""
+    below = open_below(made, texts, folder)
+    return StoredTexts(below, open_above(made, adapters, below, folder))
 
 
 def untrained_heads(made: Backbone, catalogue: Catalogue = CATALOGUE, **sections: Any) -> tuple[Spec, Heads]:

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 import torch
 
-from tests.planner.small import untrained_heads
+from tests.planner.small import open_store, untrained_heads
 from tests.planner.small_training import small_params
 from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.lora import TailLora
+from tomas.backbone.packed import NAME as PACKED
+from tomas.backbone.tva_residual import TvaResidual
 from tomas.planner.adapters import Adapters, apply_adapters
 from tomas.planner.lexicon import Grams, grams
-from tomas.planner.model import Decision, cached_pass, padded, whole_pass
+from tomas.planner.model import Decision, Heads, cached_pass, packed_pass, padded, whole_pass
 from tomas.planner.reader import TextReader
-from tomas.planner.store import open_store
 
 TEXTS = ["sharpen these twelve photos", "hi", "把这三张照片变清晰", "please read out the letter I got from my aunt"]
 WINDOW_BCP = torch.rand(len(TEXTS), 8, 8, generator=torch.Generator().manual_seed(0))
@@ -26,6 +28,17 @@ def backbone(dtype: str = "float32") -> Backbone:
 def compare(found: Decision, expected: Decision, **tolerance: Any) -> None:
     for mine, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, theirs, **tolerance)
+
+
+def planned(folder: Path, dtype: str, scope: str) -> tuple[Backbone, Heads, list[TailLora | TvaResidual]]:
+    """A backbone with adapters that say something, as it plans."""
+    planning = backbone(dtype)
+    spec, heads = untrained_heads(planning, lora={"scope": scope})
+    adapters = Adapters(backbone(), spec.lora, spec.tva, None)
+    for parameter in adapters.trained:
+        parameter.data.normal_(std=0.2)
+    adapters.save(folder)
+    return planning, heads, apply_adapters(planning, folder, spec.tva, heads.tail(spec.lora))
 
 
 @pytest.mark.parametrize(
@@ -59,18 +72,35 @@ def test_training_over_cached_texts_and_planning_in_one_pass_compute_the_same(
 @pytest.mark.parametrize("scope", ["context", "all"])
 @torch.no_grad()
 def test_a_text_alone_and_the_same_text_among_longer_ones_are_decided_alike(tmp_path: Path, scope: str) -> None:
-    planning = backbone()
-    spec, heads = untrained_heads(planning, lora={"scope": scope})
-    adapters = Adapters(backbone(), spec.lora, spec.tva, None)
-    for parameter in adapters.trained:
-        parameter.normal_(std=0.2)
-    adapters.save(tmp_path)
-    apply_adapters(planning, tmp_path, spec.tva, heads.tail(spec.lora))
+    planning, heads, _ = planned(tmp_path, "float32", scope)
     tokens = planning.tokenize(TEXTS, 50)
     together = whole_pass(planning, heads, *padded(tokens), WINDOW_BCP)
     for row, own in enumerate(tokens):
         alone = whole_pass(planning, heads, *padded([own]), WINDOW_BCP[row : row + 1])
         compare(alone, Decision(*(value[row : row + 1] for value in together)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("scope", ["context", "all"])
+@torch.no_grad()
+def test_texts_end_to_end_are_decided_as_padded_ones(tmp_path: Path, scope: str) -> None:
+    planning, heads, adapters = planned(tmp_path, "float32", scope)
+    tokens = planning.tokenize(TEXTS, 50)
+    expected = whole_pass(planning, heads, *padded(tokens), WINDOW_BCP)
+    planning.model.set_attn_implementation(PACKED)
+    compare(packed_pass(planning, heads, tokens, WINDOW_BCP, None, adapters), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("scope", ["context", "all"])
+@torch.no_grad()
+def test_company_changes_nothing_of_a_decision_but_the_last_digits_of_float32(tmp_path: Path, scope: str) -> None:
+    """The backbone computes in bfloat16, whose noise would show; the heads on top in float32."""
+    planning, heads, adapters = planned(tmp_path, "bfloat16", scope)
+    planning.model.set_attn_implementation(PACKED)
+    tokens = planning.tokenize(TEXTS, 50)
+    together = packed_pass(planning, heads, tokens, WINDOW_BCP, None, adapters)
+    for row, own in enumerate(tokens):
+        alone = packed_pass(planning, heads, [own], WINDOW_BCP[row : row + 1], None, adapters)
+        compare(alone, Decision(*(value[row : row + 1] for value in together)), rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()

@@ -9,14 +9,14 @@ import torch
 
 from tests.planner.small import untrained_heads
 from tests.planner.small_training import prepare, small_params
-from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.loading import load_backbone
 from tomas.backbone.reading import add_reading
 from tomas.data.validated import load_catalogue, load_timelines
 from tomas.paths import Paths
-from tomas.planner.examples import Batches, read_examples
-from tomas.planner.lexicon import Grams, grams
-from tomas.planner.model import padded, text_pass, whole_pass
+from tomas.planner.examples import Batch, Batches, read_examples
+from tomas.planner.model import Decision, padded, whole_pass
 from tomas.planner.reader import read_layers, tuned_layers
+from tomas.planner.store import open_below
 from tomas.planner.tasks import ReadingTask
 from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit
@@ -38,16 +38,13 @@ def task_on(paths: Paths) -> ReadingTask:
     _, heads = untrained_heads(backbone, catalogue)
     adapters = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
     batches = Batches(examples, catalogue)
-    return ReadingTask(backbone, heads, adapters, batches, params.reading, params.training, seed=3)
+    below = open_below(backbone, examples.texts, paths.root / "texts")
+    return ReadingTask(backbone, heads, adapters, batches, below, params.reading, params.training, seed=3)
 
 
-def decisions(backbone: Backbone, heads: torch.nn.Module, texts: list[str]) -> list[torch.Tensor]:
-    tokens_BT, mask_BT = padded(backbone.tokenize(texts, 64))
-    window_BCP = torch.zeros(len(texts), 8, 8)
-    known = Grams.of([grams(text) for text in texts])
-    alone = text_pass(backbone, heads, tokens_BT, mask_BT, window_BCP, known)  # type: ignore[arg-type]
-    whole = whole_pass(backbone, heads, tokens_BT, mask_BT, window_BCP, known)  # type: ignore[arg-type]
-    return [alone.tools_BK, alone.gate_B, whole.tools_BK, whole.gate_B]
+def whole(task: ReadingTask, batch: Batch) -> Decision:
+    tokens_BT, mask_BT = padded([task.examples.texts[row] for row in batch.text_B.tolist()])
+    return whole_pass(task.backbone, task.heads, tokens_BT, mask_BT, batch.now_BCP, task.grams(batch), batch.keep_B2)
 
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3, 18, 24, 30])
@@ -86,11 +83,12 @@ def test_only_what_reads_moves_and_the_texts_are_learnt(paths: Paths) -> None:
 def test_the_text_alone_says_what_the_whole_says_without_the_decision_position(paths: Paths) -> None:
     task = task_on(paths)
     task.heads.mix.zero_()
-    tools, gates, whole_tools, whole_gates = decisions(task.backbone, task.heads, ["is this milk all right", "几亩 地"])
-    torch.testing.assert_close(tools, whole_tools, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(gates, whole_gates, rtol=1e-4, atol=1e-4)
+    batch = task.batch(0, 0)
+    alone, both = task.decide(batch), whole(task, batch)
+    torch.testing.assert_close(alone.tools_BK, both.tools_BK, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(alone.gate_B, both.gate_B, rtol=1e-4, atol=1e-4)
     task.heads.mix.fill_(1.0)
-    assert not torch.allclose(decisions(task.backbone, task.heads, ["is this milk all right"])[2], whole_tools[:1])
+    assert not torch.allclose(whole(task, batch).tools_BK, both.tools_BK)
 
 
 def test_the_groups_hold_what_is_trained_once(paths: Paths, tmp_path: Path) -> None:

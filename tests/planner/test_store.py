@@ -1,16 +1,20 @@
 """What is stored of a text is what the backbone computes; it is computed once, and makes room for other texts."""
 
+import copy
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.planner.small import open_store
 from tests.planner.small_training import small_params
 from tomas.backbone.loading import Backbone, load_backbone
 from tomas.backbone.prefix import prefill
 from tomas.planner.model import padded, text_states
-from tomas.planner.store import TextStore, open_store
+from tomas.planner.store import StoredTexts, TextStore
 
 TEXTS = [[5, 9, 3], [8, 7, 6, 5, 4, 90], [33], [5, 9, 3, 200]]
 
@@ -19,18 +23,42 @@ def backbone(dtype: str = "float32") -> Backbone:
     return load_backbone(small_params(backbone={"dtype": dtype}).backbone)
 
 
+def deep(dtype: str) -> Backbone:
+    """With layers under those that learn to read; the tiny one has none."""
+    made = backbone(dtype)
+    config = copy.deepcopy(made.model.config)
+    config.num_hidden_layers, config.layer_types = 6, ["full_attention"] * 6
+    torch.manual_seed(0)
+    model = type(made.model)(config).to(getattr(torch, dtype)).eval().requires_grad_(False)
+    return dataclasses.replace(made, model=model)
+
+
+def shifted() -> Backbone:
+    made = backbone()
+    with torch.no_grad():
+        made.model.get_input_embeddings().weight.add_(0.1)
+    return made
+
+
+def folders(stored: StoredTexts) -> set[Path]:
+    return {stored.below.folder, stored.above.folder}
+
+
 def watched(made: Backbone) -> list[int]:
     """A list that grows by the batch of every pass through the backbone."""
     passes: list[int] = []
-    made.body.register_forward_pre_hook(lambda _, __, given: passes.append(len(given["input_ids"])), with_kwargs=True)
+    made.body.layers[-1].register_forward_pre_hook(lambda _, given: passes.append(len(given[0])))
     return passes
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("rows", [[1, 2], [3], [2, 0, 1, 3, 1]])
+@pytest.mark.parametrize("kind", [backbone, deep])
 @torch.no_grad()
-def test_a_batch_is_what_the_backbone_computes_of_each_text_alone(tmp_path: Path, dtype: str, rows: list[int]) -> None:
-    made = backbone(dtype)
+def test_a_batch_is_what_the_backbone_computes_of_each_text_alone(
+    tmp_path: Path, dtype: str, rows: list[int], kind: Callable[[str], Backbone]
+) -> None:
+    made = kind(dtype)
     prefix, states, mask = open_store(made, "print", TEXTS, tmp_path).batch(rows)
     longest = max(len(TEXTS[row]) for row in rows)
     assert torch.equal(mask, padded([TEXTS[row] for row in rows])[1])
@@ -62,21 +90,32 @@ def test_a_store_is_computed_once_and_read_back_to_the_bit(tmp_path: Path, dtype
 
 @pytest.mark.parametrize("other", ["texts", "weights", "number format"])
 def test_other_texts_or_another_backbone_take_its_place(tmp_path: Path, other: str) -> None:
-    old = open_store(backbone(), "print", TEXTS, tmp_path).folder
+    old = folders(open_store(backbone(), "print", TEXTS, tmp_path))
     changed: dict[str, Any] = {
         "texts": (backbone(), "print", [*TEXTS, [1, 2]]),
-        "weights": (backbone(), "another print", TEXTS),
+        "weights": (shifted(), "print", TEXTS),
         "number format": (backbone("bfloat16"), "print", TEXTS),
     }
-    new = open_store(*changed[other], tmp_path)
-    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [new.folder] != [old]
+    new = folders(open_store(*changed[other], tmp_path))
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} == new
+    assert not new & old
+
+
+def test_other_adapters_compute_the_layers_above_anew_and_leave_those_below(tmp_path: Path) -> None:
+    first = open_store(backbone(), "print", TEXTS, tmp_path)
+    below, above = first.below.folder, first.above.folder
+    del first  # nobody reads it any more
+    other = open_store(backbone(), "another print", TEXTS, tmp_path)
+    assert other.below.folder == below
+    assert other.above.folder != above
+    assert not above.exists()
 
 
 def test_a_store_that_is_being_read_stays(tmp_path: Path) -> None:
     made = backbone()
     read = open_store(made, "print", TEXTS, tmp_path)
     other = open_store(made, "print", [[1, 2]], tmp_path)
-    assert {path for path in tmp_path.iterdir() if path.is_dir()} == {read.folder, other.folder}
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} == folders(read) | folders(other)
     assert read.batch([0])[2].sum() == len(TEXTS[0])
 
 
@@ -85,14 +124,15 @@ def test_a_store_that_was_being_written_when_the_process_died_is_written_again(t
     handle = made.body.register_forward_hook(lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         open_store(made, "print", TEXTS, tmp_path)
-    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert not [path for path in tmp_path.iterdir() if path.is_dir() and not (path / "index.json").exists()]
     handle.remove()
-    place = open_store(made, "print", TEXTS, tmp_path).folder
+    made_whole = open_store(made, "print", TEXTS, tmp_path)
+    place, both = made_whole.above.folder, folders(made_whole)
     place.rename(place.with_name(f".partial-{place.name}"))  # what a kill leaves behind
     (place.with_name(f".partial-{place.name}") / "index.json").unlink()
     store = open_store(made, "print", TEXTS, tmp_path)
     assert store.batch([1])[2].tolist() == [[1] * 6]
-    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [place]
+    assert {path for path in tmp_path.iterdir() if path.is_dir()} == both
 
 
 def test_batches_share_nothing_with_the_files(tmp_path: Path) -> None:
@@ -101,7 +141,7 @@ def test_batches_share_nothing_with_the_files(tmp_path: Path) -> None:
     before = states.clone()
     prefix[0][0].zero_()
     states.zero_()
-    assert torch.equal(TextStore(store.folder, torch.float32).batch([0])[1], before)
+    assert torch.equal(TextStore(store.above.folder, torch.float32).states([0])[0], before)
 
 
 def test_a_batch_goes_where_the_training_is(tmp_path: Path) -> None:

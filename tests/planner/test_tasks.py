@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.planner.small import untrained_heads
+from tests.planner.small import open_store, untrained_heads
 from tests.planner.small_training import prepare, small_params
 from tomas.backbone.loading import load_backbone
 from tomas.data.validated import load_catalogue, load_timelines
@@ -19,7 +19,6 @@ from tomas.paths import Paths
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import make_rows
 from tomas.planner.examples import Batches, Examples, read_examples
-from tomas.planner.store import open_store
 from tomas.planner.tasks import JointTask, WarmupTask
 from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.encoder.small import CATALOGUE
 from tests.planner.small import untrained
 from tests.planner.small_training import small_params
+from tomas.backbone import greedy
 from tomas.backbone.loading import load_backbone
 from tomas.domain.plan import Plan, infeasible_plan, run_plan
 from tomas.planner import Planner, words
@@ -34,7 +35,7 @@ def test_an_answer_is_what_greedy_decoding_of_the_prompt_gives(frozen: Words) ->
     prompt = f"{ANSWER}\n\n{QUESTIONS[0]}\n\n"
     tokens = torch.tensor([backbone.tokenizer(prompt, add_special_tokens=False)["input_ids"]])
     said: list[int] = []
-    for _ in range(words.MAX_NEW_TOKENS):
+    for _ in range(greedy.MAX_NEW_TOKENS):
         with torch.no_grad():
             logits = backbone.model(tokens).logits[0, -1]
         seen = tokens[0].unique()
@@ -51,7 +52,7 @@ def test_many_answers_come_in_order_and_in_bounded_batches(frozen: Words, monkey
     monkeypatch.setattr(words, "BATCH", 2)
     sizes: list[int] = []
     handle = frozen.backbone.body.register_forward_pre_hook(
-        lambda _, __, given: sizes.append(len(given["input_ids"])), with_kwargs=True
+        lambda _, __, given: sizes.append(len(given["packing"].lengths)), with_kwargs=True
     )
     together = frozen.answers(QUESTIONS)
     handle.remove()
@@ -61,10 +62,10 @@ def test_many_answers_come_in_order_and_in_bounded_batches(frozen: Words, monkey
 
 
 def test_a_very_long_request_is_answered_from_a_bounded_prompt(frozen: Words, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "MAX_NEW_TOKENS", 2)
+    monkeypatch.setattr(greedy, "MAX_NEW_TOKENS", 2)
     lengths: list[int] = []
     handle = frozen.backbone.body.register_forward_pre_hook(
-        lambda _, __, given: lengths.append(given["input_ids"].shape[1]), with_kwargs=True
+        lambda _, __, given: lengths.append(given["inputs_embeds"].shape[1]), with_kwargs=True
     )
     frozen.answers(["please " * 2000])
     handle.remove()

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,26 +57,16 @@ class Backbone:
             digest.update(parameter.detach().flatten()[:256].float().cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
 
-    @contextmanager
-    def cut_after(self, layers: int) -> Iterator[None]:
-        """For the length of a block nothing is computed above these layers and the next one."""
-        config = self.model.config.get_text_config()
-        whole = config.num_hidden_layers
-        # One more, as the last hidden state of a pass is not the layer's own: the final norm stands behind it.
-        config.num_hidden_layers = min(layers + 1, whole)
-        try:
-            yield
-        finally:
-            config.num_hidden_layers = whole
-
     def prepare_for(self, *, backward: bool) -> None:
         """Take the attention kernel that is fastest with or without a backward pass, where the choice is ours.
 
-        On a CPU the fused kernel's backward is the slowest part of a step; plain products take two thirds as long.
+        On a CPU the fused kernel's backward is the slowest part of a step; plain products take half as long.
         """
         if self.attention.requested == "auto" and self.model.device.type == "cpu":
+            from tomas.backbone.grouped import NAME
+
             used = registry.load("attention", self.attention.used).transformers
-            self.model.set_attn_implementation("eager" if backward else used)
+            self.model.set_attn_implementation(NAME if backward else used)
 
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
         """Token embeddings as the body expects them, the model's own scaling included."""

@@ -40,28 +40,46 @@ def save_lora(wrapped: Any, backbone_name: str, folder: Path) -> None:
 
 
 class TailLora(nn.Module):
-    """A linear layer whose low-rank update acts on the last `tail` positions only (None: on all)."""
+    """A linear layer whose low-rank update acts on the last `tail` positions only (None: on all).
+
+    It is computed in the layer's own number format: in bfloat16 a row gets the same bits whatever rows stand beside it,
+    which products in float32 do not promise.
+    """
 
     def __init__(self, base: nn.Module, down_RH: torch.Tensor, up_OR: torch.Tensor, tail: int | None) -> None:
         super().__init__()
         self.base = base
         self.tail = tail
+        self.rows_M: torch.Tensor | None = None
+        """The positions it acts on instead, where several sequences stand end to end."""
         self.down_RH = nn.Parameter(down_RH, requires_grad=False)
         self.up_OR = nn.Parameter(up_OR, requires_grad=False)
+        self.folded_OH: torch.Tensor | None = None
+
+    def fold(self) -> None:
+        """Add the update to a copy of the weights, for planning: where it acts on all positions, it is free then.
+
+        The layer keeps its own weights for when the update rests.
+        """
+        weight_OH: torch.Tensor = self.base.weight.detach()  # type: ignore[operator]
+        self.folded_OH = (weight_OH.float() + self.up_OR @ self.down_RH).to(weight_OH.dtype)
 
     def forward(self, x_BTH: torch.Tensor) -> torch.Tensor:
         """The frozen projection plus the update."""
-        out_BTO = self.base(x_BTH)
+        if self.tail is None and self.folded_OH is not None:
+            return nn.functional.linear(x_BTH, self.folded_OH, self.base.bias)  # type: ignore[arg-type]
+        out_BTO: torch.Tensor = self.base(x_BTH)
         if self.tail == 0:
-            return out_BTO  # type: ignore[no-any-return]
-        start = 0 if self.tail is None else x_BTH.shape[1] - self.tail
-        active = x_BTH[:, start:].to(self.down_RH.dtype)
-        update = nn.functional.linear(nn.functional.linear(active, self.down_RH), self.up_OR)
-        if start == 0:
-            return (out_BTO + update).to(out_BTO.dtype)  # type: ignore[no-any-return]
-        tail_BTO = out_BTO[:, start:]
-        tail_BTO.copy_(update.add_(tail_BTO))  # added in the update's precision, rounded once
-        return out_BTO  # type: ignore[no-any-return]
+            return out_BTO
+        if self.tail is None:
+            return out_BTO + self._update(x_BTH)
+        where = slice(x_BTH.shape[1] - self.tail, None) if self.rows_M is None else self.rows_M
+        out_BTO[:, where] += self._update(x_BTH[:, where])
+        return out_BTO
+
+    def _update(self, x_BTH: torch.Tensor) -> torch.Tensor:
+        down_RH, up_OR = self.down_RH.to(x_BTH.dtype), self.up_OR.to(x_BTH.dtype)
+        return nn.functional.linear(nn.functional.linear(x_BTH, down_RH), up_OR)
 
 
 def apply_lora(backbone: Backbone, folder: Path, tail: int | None) -> list[TailLora]:
@@ -79,20 +97,33 @@ def apply_lora(backbone: Backbone, folder: Path, tail: int | None) -> list[TailL
         parent = backbone.model.get_submodule(parent_path)
         base = getattr(parent, name)
         device = backbone.model.device
-        down, up = weights[key].to(device), weights[f"{stem}.lora_B.weight"].to(device)
-        layers.append(TailLora(base, down, up * scaling, tail))
+        down, up = weights[key].to(device), weights[f"{stem}.lora_B.weight"].to(device) * scaling
+        layers.append(TailLora(base, down.to(backbone.dtype), up.to(backbone.dtype), tail))
         setattr(parent, name, layers[-1])
     return layers
 
 
 @contextmanager
-def without_adapters(layers: Sequence[Any]) -> Iterator[None]:
+def without_adapters(layers: Sequence[nn.Module]) -> Iterator[None]:
     """The frozen model's own function for the length of a block: adapters act on their last `tail` positions, none."""
-    tails = [layer.tail for layer in layers]
+    with _set(layers, "tail", 0):
+        yield
+
+
+@contextmanager
+def acting_on(layers: Sequence[nn.Module], rows_M: torch.Tensor) -> Iterator[None]:
+    """For the length of a block, adapters that act on the end of a sequence act on these positions."""
+    with _set(layers, "rows_M", rows_M):
+        yield
+
+
+@contextmanager
+def _set(layers: Sequence[nn.Module], name: str, value: object) -> Iterator[None]:
+    before = [getattr(layer, name) for layer in layers]
     for layer in layers:
-        layer.tail = 0
+        setattr(layer, name, value)
     try:
         yield
     finally:
-        for layer, tail in zip(layers, tails, strict=True):
-            layer.tail = tail
+        for layer, old in zip(layers, before, strict=True):
+            setattr(layer, name, old)

@@ -56,7 +56,10 @@ def apply_reading(backbone: Backbone, folder: Path) -> list[TailLora]:
     """Put saved updates onto a backbone for planning, and give their layers; there may be none."""
     tensors = load_file(folder / FILE)
     paths = sorted({name.rpartition(".")[0] for name in tensors})
-    return [_put(backbone, path, tensors[f"{path}.down"], tensors[f"{path}.up"]) for path in paths]
+    updates = [_put(backbone, path, tensors[f"{path}.down"], tensors[f"{path}.up"]) for path in paths]
+    for update in updates:
+        update.fold()
+    return updates
 
 
 def _put(backbone: Backbone, path: str, down_RH: torch.Tensor, up_OR: torch.Tensor) -> TailLora:

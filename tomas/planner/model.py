@@ -3,13 +3,17 @@
 B batch, T text tokens, C context positions, H hidden, K tools, N configurations, P timeline points, D temporal width.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 from tomas import registry
 from tomas.backbone.loading import Backbone
+from tomas.backbone.lora import acting_on
+from tomas.backbone.packed import Packing
 from tomas.backbone.prefix import KeyValues, as_cache, positions
 from tomas.config import Decoder, Lora, Temporal
 from tomas.planner.decoder import Rows
@@ -92,29 +96,6 @@ class Text(NamedTuple):
     """In training: whether the reader's and the lexicon's word is heard, as neither should lean on the other."""
 
 
-def text_pass(
-    backbone: Backbone,
-    heads: Heads,
-    tokens_BT: torch.Tensor,
-    mask_BT: torch.Tensor,
-    window_BCP: torch.Tensor,
-    grams: Grams | None = None,
-    keep_B2: torch.Tensor | None = None,
-) -> Decision:
-    """The text alone, up to the last depth that is read: what `whole_pass` says of it before there is a context."""
-    depths = read_layers(backbone.num_layers)
-    with backbone.cut_after(depths[-1]):
-        out = backbone.body(
-            input_ids=tokens_BT,
-            attention_mask=mask_BT,
-            position_ids=positions(mask_BT),
-            use_cache=False,
-            output_hidden_states=depths,
-        )
-    states_BDTH = torch.stack([out.hidden_states[depth] for depth in depths], dim=1)
-    return heads.decide(None, Text(states_BDTH, mask_BT, grams, keep_B2), heads.temporal(window_BCP))
-
-
 def whole_pass(
     backbone: Backbone,
     heads: Heads,
@@ -137,6 +118,36 @@ def whole_pass(
     )
     states_BDTH = text_states(out.hidden_states, tokens_BT.shape[1])
     return heads.decide(out.last_hidden_state[:, -1], Text(states_BDTH, mask_BT, grams, keep_B2), window_BD)
+
+
+def packed_pass(
+    backbone: Backbone,
+    heads: Heads,
+    texts: list[list[int]],
+    window_BCP: torch.Tensor,
+    grams: Grams | None = None,
+    adapters: Sequence[nn.Module] = (),
+) -> Decision:
+    """Texts end to end, each with its context behind it, in one pass: as `whole_pass`, but nothing is padded."""
+    window_BD = heads.temporal(window_BCP)
+    context_BCH = heads.context(window_BD).to(backbone.dtype)
+    device, count = context_BCH.device, heads.num_context
+    packing = Packing([len(ids) + count for ids in texts])
+    end_B = torch.tensor(packing.ends, device=device)
+    context_rows = (end_B[:, None] + torch.arange(-count, 0, device=device)).flatten()
+    words_MH = backbone.embed(torch.tensor([token for ids in texts for token in [*ids, *[0] * count]], device=device))
+    inputs_MH = words_MH.index_copy(0, context_rows, context_BCH.flatten(0, 1))
+    with acting_on(adapters, context_rows):
+        out = packing.run(backbone, inputs_MH, output_hidden_states=read_layers(backbone.num_layers))
+    mask_BT = pad_sequence([torch.ones(len(ids), dtype=torch.long) for ids in texts], batch_first=True).to(device)
+    states = [
+        pad_sequence(
+            [own[:-count] for own in hidden_1MH[0].split([len(ids) + count for ids in texts])], batch_first=True
+        )
+        for hidden_1MH in (out.hidden_states[depth] for depth in read_layers(backbone.num_layers))
+    ]
+    text = Text(torch.stack(states, dim=1), mask_BT, grams)
+    return heads.decide(out.last_hidden_state[0, end_B - 1], text, window_BD)
 
 
 def cached_pass(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tomas.backbone.loading import Backbone, load_backbone
+from tomas.backbone.packed import NAME as PACKED
 from tomas.backbone.reading import apply_reading
 from tomas.domain import oracle
 from tomas.domain.catalogue import Catalogue
@@ -19,7 +20,7 @@ from tomas.planner.adapters import apply_adapters
 from tomas.planner.artifact import Artifact, readable
 from tomas.planner.calibration import normalised_entropy, serviceable, softmax
 from tomas.planner.lexicon import Grams, grams
-from tomas.planner.model import MAX_TEXT_TOKENS, Decision, padded, whole_pass
+from tomas.planner.model import MAX_TEXT_TOKENS, Decision, packed_pass, padded, whole_pass
 from tomas.planner.windows import WindowReader
 
 BATCH = 32
@@ -84,7 +85,12 @@ class Predictor:
         with readable(artifact.folder):
             tail = self.heads.tail(self.spec.lora)
             reading = apply_reading(self.backbone, artifact.folder)
-            self.adapters = [*reading, *apply_adapters(self.backbone, artifact.folder, self.spec.tva, tail)]
+            self.lora = apply_adapters(self.backbone, artifact.folder, self.spec.tva, tail)
+            self.adapters = [*reading, *self.lora]
+        # Other kernels have a way of their own with several sequences: padding.
+        self.packs = self.backbone.attention.used == "sdpa"
+        if self.packs:
+            self.backbone.model.set_attn_implementation(PACKED)
         self.device = self.backbone.model.device
         self.window = WindowReader.from_json(self.spec.window)
         self.capacity = capacity_of(self.spec.machine)
@@ -112,10 +118,12 @@ class Predictor:
     @torch.inference_mode()
     def decide(self, cases: Sequence[Case], tokens: list[list[int]]) -> Decision:
         """Tool and gate logits, and the state the configuration is looked up by."""
-        tokens_BT, mask_BT = padded(tokens)
-        now_BCP = torch.from_numpy(np.stack([self.window.read(case.timeline, case.t_inf_ms) for case in cases]))
-        tokens_BT, mask_BT, now_BCP = (tensor.to(self.device) for tensor in (tokens_BT, mask_BT, now_BCP))
+        windows = np.stack([self.window.read(case.timeline, case.t_inf_ms) for case in cases])
+        now_BCP = torch.from_numpy(windows).to(self.device)
         known = Grams.of([grams(case.request.text) for case in cases], self.device)
+        if self.packs:
+            return packed_pass(self.backbone, self.heads, tokens, now_BCP, known, self.lora)
+        tokens_BT, mask_BT = (tensor.to(self.device) for tensor in padded(tokens))
         return whole_pass(self.backbone, self.heads, tokens_BT, mask_BT, now_BCP, known)
 
     @torch.inference_mode()

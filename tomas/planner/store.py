@@ -1,4 +1,8 @@
-"""What the frozen backbone makes of each distinct text, computed once and kept on disk for every epoch and seed."""
+"""What the frozen backbone makes of each distinct text, computed once and kept on disk for every epoch and seed.
+
+In two parts: the layers under those that learn to read, which are the same for every training on these texts, and
+those above, which are computed once reading is learnt.
+"""
 
 import fcntl
 import hashlib
@@ -7,27 +11,31 @@ import math
 import os
 import shutil
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
 from filelock import FileLock
 from tqdm import tqdm
 
+from tomas.backbone.layers import run_layers
 from tomas.backbone.loading import Backbone
-from tomas.backbone.prefix import KeyValues, keys_values, positions
+from tomas.backbone.prefix import KeyValues, keys_values
 from tomas.files import whole, write_json
-from tomas.planner.model import padded, text_states
-from tomas.planner.reader import read_layers
+from tomas.planner.model import padded
+from tomas.planner.reader import read_layers, tuned_layers
 
 BATCH = 32
-FORMAT = 1
+FORMAT = 2
+Device = torch.device | str
+Inputs = Callable[[list[int]], tuple[torch.Tensor, torch.Tensor]]
+"""What goes into a store's first layer for these texts: hidden states [B, T, H] and mask [B, T]."""
 
 
 class TextStore:
-    """Keys, values and read states of texts, on disk; a batch is assembled with padding on the left."""
+    """Keys and values of some layers, and hidden states, on disk; a batch is assembled with padding on the left."""
 
     def __init__(self, folder: Path, dtype: torch.dtype) -> None:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
@@ -40,38 +48,92 @@ class TextStore:
         self.kv_shape: list[int] = index["kv_shape"]  # layers, 2, key-value heads, head width
         self.state_shape: list[int] = index["state_shape"]  # depths, hidden
 
-    def batch(
-        self, rows: Sequence[int], device: torch.device | str = "cpu"
-    ) -> tuple[KeyValues, torch.Tensor, torch.Tensor]:
-        """Keys and values, states [B, D, T, H] and mask [B, T] of these texts."""
-        lengths = [self.lengths[row] for row in rows]
-        longest = max(lengths)
+    def keys_values(self, rows: Sequence[int], device: Device = "cpu") -> KeyValues:
+        """Keys and values of these texts."""
         layers, two, heads, width = self.kv_shape
+        if not layers:  # a shallow backbone has none under those that learn to read
+            return []
+        longest = max(self.lengths[row] for row in rows)
+        kv = torch.empty(layers, two, len(rows), heads, longest, width, dtype=self.dtype)
+        with (self.folder / "kv.bin").open("rb") as file:
+            for place, row in enumerate(rows):
+                padding = longest - self.lengths[row]
+                kv[:, :, place, :, :padding] = 0
+                kv[:, :, place, :, padding:] = self._text(file, row, self.kv_shape).permute(1, 2, 3, 0, 4)
+        return [(layer[0], layer[1]) for layer in kv.to(device)]
+
+    def states(self, rows: Sequence[int], device: Device = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states [B, D, T, H] and mask [B, T] of these texts."""
+        longest = max(self.lengths[row] for row in rows)
         depths, hidden = self.state_shape
-        kv = torch.zeros(layers, two, len(rows), heads, longest, width, dtype=self.dtype)
         states = torch.zeros(len(rows), depths, longest, hidden, dtype=self.dtype)
         mask = torch.zeros(len(rows), longest, dtype=torch.long)
-        # Read, not mapped: a text is one stretch of the file, and a page fault every 4 KiB took five times as long.
-        with (self.folder / "kv.bin").open("rb") as kv_file, (self.folder / "states.bin").open("rb") as state_file:
-            for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-                kv_TLSGE = self._text(kv_file, row, self.kv_shape)
-                kv[:, :, place, :, longest - length :] = kv_TLSGE.permute(1, 2, 3, 0, 4)
-                states[place, :, longest - length :] = self._text(state_file, row, self.state_shape).transpose(0, 1)
-                mask[place, longest - length :] = 1
-        return [(layer[0], layer[1]) for layer in kv.to(device)], states.to(device), mask.to(device)
+        with (self.folder / "states.bin").open("rb") as file:
+            for place, row in enumerate(rows):
+                start = longest - self.lengths[row]
+                states[place, :, start:] = self._text(file, row, self.state_shape).transpose(0, 1)
+                mask[place, start:] = 1
+        return states.to(device), mask.to(device)
 
     def _text(self, file: BinaryIO, row: int, shape: list[int]) -> torch.Tensor:
-        """What a file holds of one text [T, ...]."""
+        """What a file holds of one text [T, ...]; read, not mapped: page faults took five times as long."""
         count = self.lengths[row] * math.prod(shape)
         file.seek(self.starts[row] * math.prod(shape) * self.dtype.itemsize)
         raw = np.fromfile(file, dtype=np.uint8, count=count * self.dtype.itemsize)
-        return torch.from_numpy(raw).view(self.dtype).view(-1, *shape)
+        return torch.from_numpy(raw).view(self.dtype).view(self.lengths[row], *shape)
 
 
-def open_store(backbone: Backbone, fingerprint: str, texts: list[list[int]], folder: Path) -> TextStore:
-    """The store of these token sequences for this backbone; made on first use, others that nobody reads make room."""
-    name = hashlib.sha256(json.dumps([FORMAT, fingerprint, str(backbone.dtype), texts]).encode()).hexdigest()[:20]
-    place = folder / name
+class StoredTexts(NamedTuple):
+    """All layers' part of the texts."""
+
+    below: TextStore
+    above: TextStore
+
+    def batch(self, rows: Sequence[int], device: Device = "cpu") -> tuple[KeyValues, torch.Tensor, torch.Tensor]:
+        """Keys and values of every layer, the states [B, D, T, H] that are read, and mask [B, T] of these texts."""
+        prefix = self.below.keys_values(rows, device) + self.above.keys_values(rows, device)
+        return prefix, *self.above.states(rows, device)
+
+
+def open_below(backbone: Backbone, texts: list[list[int]], folder: Path) -> TextStore:
+    """The layers under those that learn to read: keys, values, and the states that go into the first of those."""
+    split = tuned_layers(backbone.num_layers).start
+
+    def embedded(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens_BT, mask_BT = (tensor.to(backbone.model.device) for tensor in padded([texts[row] for row in rows]))
+        return backbone.embed(tokens_BT), mask_BT
+
+    key = [FORMAT, backbone.fingerprint, str(backbone.dtype), split, texts]
+    fill = _Fill(backbone, range(split), [split], [len(ids) for ids in texts], embedded)
+    return _open(folder, key, fill)
+
+
+def open_above(backbone: Backbone, adapters: str, below: TextStore, folder: Path) -> TextStore:
+    """The other layers, with the reading adapters of this fingerprint in place, and the states that are read."""
+    split, layers = tuned_layers(backbone.num_layers).start, backbone.num_layers
+
+    def from_below(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        states_B1TH, mask_BT = below.states(rows, backbone.model.device)
+        return states_B1TH[:, 0], mask_BT
+
+    key = [below.folder.name, adapters]
+    return _open(folder, key, _Fill(backbone, range(split, layers), read_layers(layers), below.lengths, from_below))
+
+
+class _Fill(NamedTuple):
+    """How a store is made."""
+
+    backbone: Backbone
+    layers: range
+    depths: list[int]
+    """After how many layers the states are kept."""
+    lengths: list[int]
+    inputs: Inputs
+
+
+def _open(folder: Path, key: Sequence[object], fill: _Fill) -> TextStore:
+    """The store of this key; made on first use, others that nobody reads make room."""
+    place = folder / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not place.is_dir():
@@ -80,8 +142,8 @@ def open_store(backbone: Backbone, fingerprint: str, texts: list[list[int]], fol
                     shutil.rmtree(old)
             with whole(place) as partial:
                 partial.mkdir()
-                _fill(backbone, texts, partial)
-        return TextStore(place, backbone.dtype)
+                _write_store(fill, partial)
+        return TextStore(place, fill.backbone.dtype)
 
 
 def _is_read(store: Path) -> bool:
@@ -97,39 +159,40 @@ def _is_read(store: Path) -> bool:
 
 
 @torch.no_grad()
-def _fill(backbone: Backbone, texts: list[list[int]], folder: Path) -> None:
+def _write_store(fill: _Fill, folder: Path) -> None:
     """Read every text and write what is kept; written, not mapped, so that the pages are not this process's memory."""
-    lengths = [len(ids) for ids in texts]
-    starts = np.concatenate([[0], np.cumsum(lengths)]).tolist()
-    order = np.argsort(lengths, kind="stable").tolist()
+    starts = np.concatenate([[0], np.cumsum(fill.lengths)]).tolist()
+    order = np.argsort(fill.lengths, kind="stable").tolist()
     with (folder / "kv.bin").open("wb") as kv_file, (folder / "states.bin").open("wb") as state_file:
         for start in tqdm(range(0, len(order), BATCH), desc="read texts", unit="batch", disable=None):
             rows = order[start : start + BATCH]
-            kv_LSBGTE, states_BDTH = _read([texts[row] for row in rows], backbone)
+            kv_LSBGTE, states_DBTH = _read(fill, rows)
             for place, row in enumerate(rows):
-                kv_TLSGE = kv_LSBGTE[:, :, place, :, -lengths[row] :].permute(3, 0, 1, 2, 4)
+                own = slice(-fill.lengths[row], None)
+                kv_TLSGE = kv_LSBGTE[:, :, place, :, own].permute(3, 0, 1, 2, 4)
                 _write(kv_file, starts[row], kv_TLSGE)
-                _write(state_file, starts[row], states_BDTH[place, :, -lengths[row] :].transpose(0, 1))
+                _write(state_file, starts[row], states_DBTH[:, place, own].transpose(0, 1))
     index = {
-        "lengths": lengths,
+        "lengths": fill.lengths,
         "kv_shape": kv_TLSGE.shape[1:],
-        "state_shape": (states_BDTH.shape[1], states_BDTH.shape[3]),
+        "state_shape": (states_DBTH.shape[0], states_DBTH.shape[3]),
     }
     write_json(folder / "index.json", {name: list(value) for name, value in index.items()})
 
 
-def _read(texts: list[list[int]], backbone: Backbone) -> tuple[torch.Tensor, torch.Tensor]:
-    """Keys and values [layers, 2, B, heads, T, width], and states [B, D, T, H], of a batch."""
+def _read(fill: _Fill, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values [layers, 2, B, heads, T, width], and states [D, B, T, H], of a batch."""
     from transformers import DynamicCache
 
-    tokens, mask = (tensor.to(backbone.model.device) for tensor in padded(texts))
-    cache = DynamicCache()
-    out = backbone.body(
-        input_ids=tokens, attention_mask=mask, position_ids=positions(mask), past_key_values=cache, use_cache=True,
-        output_hidden_states=read_layers(backbone.num_layers),
-    )  # fmt: skip
-    kv_LSBGTE = torch.stack([torch.stack(both) for both in keys_values(cache)])
-    return kv_LSBGTE.cpu(), text_states(out.hidden_states, tokens.shape[1]).cpu()
+    hidden_BTH, mask_BT = fill.inputs(rows)
+    done, kv, states = fill.layers.start, [], {fill.layers.start: hidden_BTH}
+    for depth in sorted({*fill.depths, fill.layers.stop}):
+        few, cache = range(done, depth), DynamicCache()
+        hidden_BTH = states[depth] = run_layers(fill.backbone, few, hidden_BTH, mask_BT, cache)
+        kv += [torch.stack(both) for both in keys_values(cache)[few.start : few.stop]]
+        done = depth
+    kv_LSBGTE = torch.stack(kv) if kv else hidden_BTH.new_empty(0, 2, len(mask_BT), 1, mask_BT.shape[1], 1)
+    return kv_LSBGTE.cpu(), torch.stack([states[depth] for depth in fill.depths]).cpu()
 
 
 def _write(file: BinaryIO, token: int, values_T: torch.Tensor) -> None:

@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from tomas.backbone.layers import run_layers
 from tomas.backbone.loading import Backbone
 from tomas.config import Reading, Training
 from tomas.planner.decoder import Rows
 from tomas.planner.examples import Batch, Batches
 from tomas.planner.lexicon import Grams
-from tomas.planner.model import Decision, Heads, cached_pass, padded, text_pass, whole_pass
-from tomas.planner.store import TextStore
+from tomas.planner.model import Decision, Heads, Text, cached_pass, padded, whole_pass
+from tomas.planner.reader import read_layers, tuned_layers
+from tomas.planner.store import StoredTexts, TextStore
 from tomas.planner.text_batches import TextBatches
 from tomas.training.processes import global_mean
 
@@ -77,11 +79,6 @@ class TextTask:
         """Examples in random order, texts of similar length together."""
         return self.order.batch(epoch, index)
 
-    def tokens(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token IDs and mask [B, T] of a batch's texts."""
-        tokens_BT, mask_BT = padded([self.examples.texts[row] for row in batch.text_B.tolist()])
-        return tokens_BT.to(batch.now_BCP.device), mask_BT.to(batch.now_BCP.device)
-
     def grams(self, batch: Batch) -> Grams:
         """What the lexicon knows of a batch's texts."""
         return Grams.of([self.examples.grams[row] for row in batch.text_B.tolist()], batch.now_BCP.device)
@@ -95,12 +92,12 @@ class ReadingTask(TextTask):
     """Tool and gate from the texts alone: reader, lexicon and the backbone's middle layers learn what requests say."""
 
     def __init__(
-        self, backbone: Backbone, heads: Heads, adapters: nn.Module, batches: Batches, reading: Reading,
-        params: Training, seed: int,
+        self, backbone: Backbone, heads: Heads, adapters: nn.Module, batches: Batches, below: TextStore,
+        reading: Reading, params: Training, seed: int,
     ) -> None:  # fmt: skip
         _, one_of_each_text = np.unique(batches.examples.text_E, return_index=True)
         super().__init__(backbone, heads, TextBatches(batches, one_of_each_text, params.batch_size, (seed, 4)), params)
-        self.adapters, self.reading = adapters, reading
+        self.adapters, self.below, self.reading = adapters, below, reading
         self.trained = nn.ModuleDict({"heads": heads, "adapters": adapters})
 
     @property
@@ -121,17 +118,25 @@ class ReadingTask(TextTask):
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
         """What tool and gate cost."""
-        rest = batch.now_BCP, self.grams(batch), batch.keep_B2
-        tokens_BT, mask_BT = self.tokens(batch)
-        decision = text_pass(self.backbone, self.heads, tokens_BT, mask_BT, *rest)
-        return tool_and_gate(decision, batch, self.params)
+        return tool_and_gate(self.decide(batch), batch, self.params)
+
+    def decide(self, batch: Batch) -> Decision:
+        """The tuned layers alone, over what was kept of those below: what `whole_pass` says before the context."""
+        states_B1TH, mask_BT = self.below.states(batch.text_B.tolist(), batch.now_BCP.device)
+        done, hidden_BTH, states = tuned_layers(self.backbone.num_layers).start, states_B1TH[:, 0], []
+        for depth in read_layers(self.backbone.num_layers):
+            hidden_BTH = run_layers(self.backbone, range(done, depth), hidden_BTH, mask_BT)
+            states.append(hidden_BTH)
+            done = depth
+        text = Text(torch.stack(states, dim=1), mask_BT, self.grams(batch), batch.keep_B2)
+        return self.heads.decide(None, text, self.heads.temporal(batch.now_BCP))
 
 
 class JointTask(TextTask):
     """Tool, gate and configuration together, through the backbone with LoRA."""
 
     def __init__(
-        self, backbone: Backbone, heads: Heads, lora: list[nn.Parameter], batches: Batches, store: TextStore | None,
+        self, backbone: Backbone, heads: Heads, lora: list[nn.Parameter], batches: Batches, store: StoredTexts | None,
         anchor: Rows, params: Training, seed: int,
     ) -> None:  # fmt: skip
         every_example = np.arange(len(batches.examples))
@@ -188,7 +193,10 @@ class JointTask(TextTask):
         if self.store is not None:
             cached = self.store.batch(batch.text_B.tolist(), batch.now_BCP.device)
             return cached_pass(self.backbone, self.heads, *cached, *rest)
-        tokens_BT, mask_BT = self.tokens(batch)
+        tokens_BT, mask_BT = (
+            tensor.to(batch.now_BCP.device)
+            for tensor in padded([self.examples.texts[row] for row in batch.text_B.tolist()])
+        )
         return whole_pass(self.backbone, self.heads, tokens_BT, mask_BT, *rest)
 
 

@@ -22,7 +22,7 @@ from tomas.planner.examples import Batches, read_examples
 from tomas.planner.model import Heads
 from tomas.planner.plugins import saved_state, trained_options
 from tomas.planner.reader import tuned_layers
-from tomas.planner.store import open_store
+from tomas.planner.store import StoredTexts, TextStore, open_above, open_below
 from tomas.planner.tasks import JointTask, ReadingTask, WarmupTask
 from tomas.planner.windows import WindowReader
 from tomas.training.checkpoint import Checkpoint
@@ -65,15 +65,16 @@ def train_planner(
     batches = Batches(examples, catalogue)
     adapters = Adapters(backbone, params.lora, params.tva, heads.tail(params.lora))
     with adapters.resting():
-        reading, history = _learn_to_read(params, backbone, heads, batches, checkpoints)
+        below = open_below(backbone, examples.texts, cache / "texts")
+        reading, history = _learn_to_read(params, backbone, heads, batches, below, checkpoints)
         history += _warm_up(params, heads, batches, checkpoints)
         store = None
         if heads.tail(params.lora) is not None:
-            print_of_both = f"{backbone.fingerprint}-{reading.fingerprint}"
-            store = open_store(backbone, print_of_both, examples.texts, cache / "texts")
+            store = StoredTexts(below, open_above(backbone, reading.fingerprint, below, cache / "texts"))
     anchor = make_rows(catalogue, vectors_NH)
     task = JointTask(backbone, heads, adapters.trained, batches, store, anchor, params.training, params.seed)
     hooks = hooks_for(params, TRAINED_KINDS)
+    backbone.prepare_for(backward=True)
     joint = _train_jointly(params, task, hooks, checkpoints, tracker)
     if not is_first_process():
         return {}
@@ -120,14 +121,14 @@ def _parts(params: Params, backbone: Backbone) -> list[Resolution]:
 
 
 def _learn_to_read(
-    params: Params, backbone: Backbone, heads: Heads, batches: Batches, checkpoints: Path
+    params: Params, backbone: Backbone, heads: Heads, batches: Batches, below: TextStore, checkpoints: Path
 ) -> tuple[ReadingAdapters, History]:
     """Tune the backbone's middle, with reader, lexicon and gate, to the texts; from then on it is frozen too."""
     layers = tuned_layers(backbone.num_layers) if params.reading.epochs else range(0)
     adapters = add_reading(backbone, params.reading, layers)
     history: History = []
     if params.reading.epochs:
-        task = ReadingTask(backbone, heads, adapters, batches, params.reading, params.training, params.seed)
+        task = ReadingTask(backbone, heads, adapters, batches, below, params.reading, params.training, params.seed)
         settings = LoopSettings(max_epochs=params.reading.epochs, grad_clip=params.training.grad_clip)
         backbone.prepare_for(backward=True)
         history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "reading"), tracker=None, label="reading")

@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
+from tomas.backbone.greedy import continued
 from tomas.backbone.loading import Backbone
 from tomas.backbone.lora import without_adapters
 from tomas.domain.plan import Plan
 
-MAX_NEW_TOKENS = 64
-MAX_SECONDS = 8.0
-MAX_PROMPT_TOKENS = 512
+MAX_PROMPT_TOKENS = 448
 BATCH = 32
 """Prompts generated from at once: keys and values of thousands would not fit into memory."""
 ANSWER = "Answer in one or two short sentences."
@@ -38,21 +35,13 @@ class Words:
         batches = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
         return [said for batch in batches for said in self._generate_batch(batch)]
 
-    @torch.inference_mode()
     def _generate_batch(self, prompts: Sequence[tuple[str, str]]) -> list[str]:
         tokenizer = self.backbone.tokenizer
         texts = [self._prompt(system, user) for system, user in prompts]
         tokens = [ids[-MAX_PROMPT_TOKENS:] for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
-        length = max(map(len, tokens))
-        pad = tokenizer.pad_token_id or 0
-        ids = torch.tensor([[pad] * (length - len(own)) + own for own in tokens], device=self.backbone.model.device)
-        mask = torch.tensor([[0] * (length - len(own)) + [1] * len(own) for own in tokens], device=ids.device)
         with without_adapters(self.layers):
-            out = self.backbone.model.generate(
-                input_ids=ids, attention_mask=mask, max_new_tokens=MAX_NEW_TOKENS, max_time=MAX_SECONDS,
-                do_sample=False, pad_token_id=pad, repetition_penalty=1.1,
-            )  # fmt: skip
-        return [whole_sentences(said) for said in tokenizer.batch_decode(out[:, length:], skip_special_tokens=True)]
+            said = continued(self.backbone, tokens)
+        return [whole_sentences(text) for text in tokenizer.batch_decode(said, skip_special_tokens=True)]
 
     def _prompt(self, system: str, user: str) -> str:
         if self.backbone.tokenizer.chat_template is None:
