@@ -56,7 +56,7 @@ class Data(Section):
 class Labelling(Section):
     """How requests meet timelines and get their labels from the oracle."""
 
-    train_examples: Count = 20000
+    train_examples: Count = 16_000
     """Labelled examples for training; requests repeat with other timelines until the number is reached."""
     eval_examples: Count = 2500
     """Labelled examples of the validation and of the test split each."""
@@ -91,8 +91,10 @@ class Lora(Section):
 class Reading(Section):
     """How the backbone reads requests: adapters in its middle, trained on the texts alone, before these are cached."""
 
-    epochs: Annotated[int, Field(ge=0)] = 1
+    epochs: Annotated[int, Field(ge=0)] = 2
     """Passes over the distinct texts; 0 leaves the backbone as it is."""
+    batch_size: Count = 32
+    """Texts of a step."""
     rank: Count = 16
     """Rank of the update."""
     targets: tuple[str, ...] = ("q_proj", "v_proj", "o_proj", "up_proj", "down_proj")
@@ -153,7 +155,7 @@ class Decoder(Section):
 class Training(Section):
     """Phase 3: training of the planner."""
 
-    batch_size: Count = 32
+    batch_size: Count = 96
     """Examples of a step."""
     accumulate: Count = 1
     """Steps whose gradients are added before an update."""

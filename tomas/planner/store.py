@@ -75,6 +75,16 @@ class TextStore:
                 mask[place, start:] = 1
         return states.to(device), mask.to(device)
 
+    def read_ahead(self, rows: Sequence[int]) -> None:
+        """Tell the system that these texts' keys and values are wanted soon, so that nobody waits for the disk."""
+        if not hasattr(os, "posix_fadvise"):
+            return
+        a_token = math.prod(self.kv_shape) * self.dtype.itemsize
+        with (self.folder / "kv.bin").open("rb") as file:
+            for row in rows:
+                place, size = self.starts[row] * a_token, self.lengths[row] * a_token
+                os.posix_fadvise(file.fileno(), place, size, os.POSIX_FADV_WILLNEED)
+
     def _text(self, file: BinaryIO, row: int, shape: list[int]) -> torch.Tensor:
         """What a file holds of one text [T, ...]; read, not mapped: page faults took five times as long."""
         count = self.lengths[row] * math.prod(shape)
@@ -88,6 +98,11 @@ class StoredTexts(NamedTuple):
 
     below: TextStore
     above: TextStore
+
+    def read_ahead(self, rows: Sequence[int]) -> None:
+        """Have what `batch` will need of these texts fetched from disk meanwhile."""
+        for store in self:
+            store.read_ahead(rows)
 
     def batch(self, rows: Sequence[int], device: Device = "cpu") -> tuple[KeyValues, torch.Tensor, torch.Tensor]:
         """Keys and values of every layer, the states [B, D, T, H] that are read, and mask [B, T] of these texts."""

@@ -96,7 +96,7 @@ class ReadingTask(TextTask):
         reading: Reading, params: Training, seed: int,
     ) -> None:  # fmt: skip
         _, one_of_each_text = np.unique(batches.examples.text_E, return_index=True)
-        super().__init__(backbone, heads, TextBatches(batches, one_of_each_text, params.batch_size, (seed, 4)), params)
+        super().__init__(backbone, heads, TextBatches(batches, one_of_each_text, reading.batch_size, (seed, 4)), params)
         self.adapters, self.below, self.reading = adapters, below, reading
         self.trained = nn.ModuleDict({"heads": heads, "adapters": adapters})
 
@@ -160,6 +160,12 @@ class JointTask(TextTask):
             {"params": rest, "lr": self.params.head_lr, "weight_decay": decay},
             lexicon_group(self.heads, self.params),
         ]
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Examples in random order; what is kept of the next batch's texts is fetched from disk meanwhile."""
+        if self.store is not None and index + 1 < len(self.order):
+            self.store.read_ahead(self.order.texts(epoch, index + 1))
+        return super().batch(epoch, index)
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Cross-entropies of tool and configuration, and of the gate, each a mean over the examples it applies to."""

@@ -28,13 +28,21 @@ class TextBatches:
 
     def batch(self, epoch: int, index: int) -> Batch:
         """One batch, and in which of its examples the reader's or the lexicon's word is left out."""
-        if self._epoch != epoch:
-            self._epoch, self._order = epoch, self.order(epoch)
-        rows, examples = self._order[index], self.batches.examples
+        rows, examples = self._rows(epoch, index), self.batches.examples
         drawn = np.random.default_rng((*self.seed, 1, epoch, index)).random(len(rows))
         has_grams = np.array([bool(examples.grams[text]) for text in examples.text_E[rows]])
         keep_B2 = np.stack([(drawn >= LEFT_OUT) | ~has_grams, drawn < 1 - LEFT_OUT], axis=1)
         return self.batches.batch(rows, keep_B2)
+
+    def texts(self, epoch: int, index: int) -> list[int]:
+        """The texts of one batch."""
+        texts: list[int] = self.batches.examples.text_E[self._rows(epoch, index)].tolist()
+        return texts
+
+    def _rows(self, epoch: int, index: int) -> Ints:
+        if self._epoch != epoch:
+            self._epoch, self._order = epoch, self.order(epoch)
+        return self._order[index]
 
     def order(self, epoch: int) -> list[Ints]:
         """The rows of each batch."""

@@ -96,9 +96,7 @@ def load_optimizer_state(
         if name in parameters:
             device = parameters[name].device
             optimizer.state[parameters[name]] = {
-                # AdamW keeps its step count on the CPU.
-                key: value.to(device) if isinstance(value, torch.Tensor) and key != "step" else value
-                for key, value in memory.items()
+                key: value.to(device) if isinstance(value, torch.Tensor) else value for key, value in memory.items()
             }
 
 

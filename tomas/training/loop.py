@@ -137,6 +137,6 @@ def _end_epoch(run: Run) -> None:
 
 def _optimizer(task: Task, memory: dict[str, dict[str, Any]]) -> torch.optim.Optimizer:
     groups = [{**group, "peak_lr": group["lr"]} for group in task.param_groups()]
-    optimizer = torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=True)
     load_optimizer_state(optimizer, task.module, memory)
     return optimizer
