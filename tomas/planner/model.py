@@ -137,7 +137,7 @@ def packed_pass(
     context_rows = (end_B[:, None] + torch.arange(-count, 0, device=device)).flatten()
     words_MH = backbone.embed(torch.tensor([token for ids in texts for token in [*ids, *[0] * count]], device=device))
     inputs_MH = words_MH.index_copy(0, context_rows, context_BCH.flatten(0, 1))
-    with acting_on(adapters, context_rows):
+    with acting_on(adapters, context_rows if len(texts) > 1 else slice(-count, None)):
         out = packing.run(backbone, inputs_MH, output_hidden_states=read_layers(backbone.num_layers))
     mask_BT = pad_sequence([torch.ones(len(ids), dtype=torch.long) for ids in texts], batch_first=True).to(device)
     states = [

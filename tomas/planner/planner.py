@@ -22,6 +22,9 @@ from tomas.planner.words import Words
 from tomas.training.hooks import Hooks
 from tomas.training.plugins import PLANNING_KINDS, hooks_for
 
+CONFIDENCE_DIGITS = 4
+"""More would depend on which requests were planned together."""
+
 
 class Planner:
     """A trained planner; safe to call from several threads, which take turns at the model."""
@@ -138,9 +141,9 @@ class Planner:
 
     def _plan(self, case: Case, prediction: Prediction) -> Plan:
         """Which tool, then which of its configurations that fit at the earliest moment one does."""
-        confidence = float(prediction.tool_probabilities[prediction.tool_id])
+        confidence = round(float(prediction.tool_probabilities[prediction.tool_id]), CONFIDENCE_DIGITS)
         if prediction.serviceable < self.gate_threshold:
-            return Plan(status="no_tool", tool_confidence=1 - prediction.serviceable)
+            return Plan(status="no_tool", tool_confidence=round(1 - prediction.serviceable, CONFIDENCE_DIGITS))
         warnings = (*([] if prediction.size_warning is None else [prediction.size_warning]), *case.warnings)
         more = {"tool_confidence": confidence, "warnings": warnings}
         tool, ids = prediction.tool_id, prediction.ids

@@ -9,6 +9,7 @@ import torch
 
 from tomas.backbone.loading import Backbone, load_backbone
 from tomas.backbone.packed import NAME as PACKED
+from tomas.backbone.prepacked import prepack
 from tomas.backbone.reading import apply_reading
 from tomas.domain import oracle
 from tomas.domain.catalogue import Catalogue
@@ -87,6 +88,7 @@ class Predictor:
             reading = apply_reading(self.backbone, artifact.folder)
             self.lora = apply_adapters(self.backbone, artifact.folder, self.spec.tva, tail)
             self.adapters = [*reading, *self.lora]
+        prepack(self.backbone)
         # Other kernels have a way of their own with several sequences: padding.
         self.packs = self.backbone.attention.used == "sdpa"
         if self.packs:
