@@ -155,7 +155,7 @@ class Decoder(Section):
 class Training(Section):
     """Phase 3: training of the planner."""
 
-    batch_size: Count = 96
+    batch_size: Count = 128
     """Examples of a step."""
     accumulate: Count = 1
     """Steps whose gradients are added before an update."""

@@ -35,3 +35,16 @@ def test_it_reads_a_prefix() -> None:
     cache = as_cache(prefill(backbone, TOKENS_BT[:, :5]))
     rest = backbone.body(input_ids=TOKENS_BT[:, 5:], past_key_values=cache, use_cache=False).last_hidden_state
     torch.testing.assert_close(rest, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_flow_to_all_but_a_prefix() -> None:
+    """Over a prefix they are those of one pass in which the prefix is a constant."""
+    backbone = made("llama")
+    gradients = []
+    for kernel in (NAME, "eager"):
+        backbone.model.set_attn_implementation(kernel)
+        inputs_BTH = backbone.embed(TOKENS_BT[:, 5:]).clone().requires_grad_()
+        cache = as_cache(prefill(backbone, TOKENS_BT[:1, :5]), batch=len(TOKENS_BT))
+        out_BTH = backbone.body(inputs_embeds=inputs_BTH, past_key_values=cache, use_cache=False).last_hidden_state
+        gradients += torch.autograd.grad((out_BTH * torch.linspace(-1, 1, 32)).pow(2).sum(), inputs_BTH)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-5)
