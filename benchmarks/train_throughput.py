@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     options = read_options(__doc__, argv)
     params = parameters(options)
-    size, steps, rounds = (4, 2, 2) if options.quick else (params.training.batch_size, 8, 5)
+    size, steps, rounds = (4, 2, 2) if options.quick else (params.training.batch_size, 3, 4)
     params = params.model_copy(update={"training": params.training.model_copy(update={"batch_size": size})})
     inputs = read_inputs(params, steps * size)
     with tempfile.TemporaryDirectory() as folder:
