@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from tests.backbone.test_layers import made
+from tests.backbone.test_layers import SHAPE, made
 from tomas.backbone.greedy import MAX_NEW_TOKENS, continued
 from tomas.backbone.loading import Backbone
 from tomas.backbone.packed import NAME, Packing
@@ -15,7 +16,8 @@ def packed(backbone: Backbone, texts: list[list[int]]) -> list[torch.Tensor]:
     backbone.model.set_attn_implementation(NAME)
     packing = Packing([len(ids) for ids in texts])
     out = packing.run(backbone, backbone.embed(torch.tensor([token for ids in texts for token in ids])))
-    return list(out.last_hidden_state[0].split([len(ids) for ids in texts]))
+    rows = sum(len(ids) for ids in texts)
+    return list(out.last_hidden_state[0, :rows].split([len(ids) for ids in texts]))
 
 
 @torch.no_grad()
@@ -63,3 +65,16 @@ def test_continuations_are_those_of_transformers_greedy_search(kind: str) -> Non
     kernel = backbone.model.config._attn_implementation
     assert continued(backbone, TEXTS) == expected
     assert backbone.model.config._attn_implementation == kernel
+
+
+@torch.no_grad()
+def test_a_text_is_continued_alike_alone_and_in_company() -> None:
+    """At widths at which a product with a single row is known to round otherwise."""
+    torch.manual_seed(0)
+    config = LlamaConfig(**{**SHAPE, "hidden_size": 576, "intermediate_size": 1536, "vocab_size": 512})
+    model = LlamaForCausalLM(config).to(torch.bfloat16).eval().requires_grad_(False)
+    backbone = Backbone("wide", model, None, made("llama").attention)
+    model.generation_config.eos_token_id = 0
+    together = continued(backbone, TEXTS)
+    assert together == [continued(backbone, [ids])[0] for ids in TEXTS]
+    assert all(together)

@@ -118,7 +118,7 @@ def test_a_request_that_no_tool_serves_gets_words_and_no_configuration(tmp_path:
     assert plan.status == "no_tool"
     assert isinstance(plan.text, str)
     assert plan.tool_confidence == pytest.approx(
-        1 - strict.predict([Request(text="what is the capital of France?")])[0].serviceable, abs=1e-4
+        1 - strict.predict([Request(text="what is the capital of France?")])[0].serviceable, abs=1e-3
     )
 
 

@@ -15,8 +15,8 @@ NAME = "tomas_packed"
 class Packing:
     """Where the sequences of a pass begin and end, and, with room for more, the keys and values they leave behind.
 
-    The products of a pass have a row a token, and give a row the same bits whatever stands beside it. Attention is the
-    only place where the tokens of a sequence meet, so it is done for one sequence at a time.
+    The products of a pass have a row a token, and give a row the same bits whatever rows stand beside it. Attention is
+    the only place where the tokens of a sequence meet, so it is done for one sequence at a time.
     """
 
     def __init__(self, lengths: Sequence[int], room: int = 0) -> None:
@@ -30,11 +30,17 @@ class Packing:
         return torch.tensor(self.lengths).cumsum(0).tolist()
 
     def run(self, backbone: Backbone, inputs_MH: torch.Tensor, **more: Any) -> Any:
-        """What the backbone's body makes of the sequences' rows; afterwards each may be followed by one more row."""
+        """What the backbone's body makes of the sequences' rows, which come first in it.
+
+        Afterwards each sequence may be followed by one more row.
+        """
         places = [torch.arange(seen, seen + n) for seen, n in zip(self._seen, self.lengths, strict=True)]
+        place_M = torch.cat(places).to(inputs_MH.device)
+        if len(inputs_MH) == 1:  # a product with one row takes another way, and rounds otherwise: the row gets company
+            inputs_MH, place_M = inputs_MH.repeat(2, 1), place_M.repeat(2)
         out = backbone.body(
             inputs_embeds=inputs_MH[None],
-            position_ids=torch.cat(places)[None].to(inputs_MH.device),
+            position_ids=place_M[None],
             use_cache=False,
             packing=self,
             **more,
@@ -53,7 +59,7 @@ class Packing:
         window: int | None = None,
     ) -> torch.Tensor:  # fmt: skip
         """Causal attention within each sequence [1, M, H, E], at most `window` tokens back."""
-        out_1MHE = torch.empty_like(q_1HME.transpose(1, 2))
+        out_1MHE = torch.zeros_like(q_1HME.transpose(1, 2))
         start = 0
         for place, length in enumerate(self.lengths):
             own = slice(start, start + length)

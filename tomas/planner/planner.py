@@ -22,7 +22,7 @@ from tomas.planner.words import Words
 from tomas.training.hooks import Hooks
 from tomas.training.plugins import PLANNING_KINDS, hooks_for
 
-CONFIDENCE_DIGITS = 4
+CONFIDENCE_DIGITS = 3
 """More would depend on which requests were planned together."""
 
 
