@@ -30,7 +30,7 @@ def test_states_and_gradients_are_those_of_plain_products(kind: str) -> None:
 @torch.no_grad()
 def test_it_reads_a_prefix() -> None:
     backbone = made("llama")
-    whole = backbone.body(input_ids=TOKENS_BT[:, :], use_cache=False).last_hidden_state[:, 5:]
+    whole = backbone.body(input_ids=TOKENS_BT, use_cache=False).last_hidden_state[:, 5:]
     backbone.model.set_attn_implementation(NAME)
     cache = as_cache(prefill(backbone, TOKENS_BT[:, :5]))
     rest = backbone.body(input_ids=TOKENS_BT[:, 5:], past_key_values=cache, use_cache=False).last_hidden_state

@@ -46,7 +46,7 @@ def test_layers_in_parts_are_the_backbone(kind: str, cuts: list[int]) -> None:
         use_cache=True, output_hidden_states=True,
     )  # fmt: skip
     real = MASK_BT.bool()
-    hidden_BTH, cache = backbone.embed(TOKENS_BT), DynamicCache()
+    hidden_BTH = backbone.embed(TOKENS_BT)
     for start, stop in pairwise(cuts):
         cache = DynamicCache()
         hidden_BTH = run_layers(backbone, range(start, stop), hidden_BTH, MASK_BT, cache)

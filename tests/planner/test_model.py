@@ -1,5 +1,6 @@
 """Text read from the cache and text read in full lead to the same decision, and padding to none of its own."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ def backbone(dtype: str = "float32") -> Backbone:
 def compare(found: Decision, expected: Decision, **tolerance: Any) -> None:
     for mine, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, theirs, **tolerance)
+
+
+def compare_in_company(decide: Callable[[slice], Decision], **tolerance: Any) -> None:
+    """Each text alone against itself among all."""
+    together = decide(slice(None))
+    for row in range(len(TEXTS)):
+        one = slice(row, row + 1)
+        compare(decide(one), Decision(*(value[one] for value in together)), **tolerance)
 
 
 def planned(folder: Path, dtype: str, scope: str) -> tuple[Backbone, Heads, list[TailLora | TvaResidual]]:
@@ -74,10 +83,11 @@ def test_training_over_cached_texts_and_planning_in_one_pass_compute_the_same(
 def test_a_text_alone_and_the_same_text_among_longer_ones_are_decided_alike(tmp_path: Path, scope: str) -> None:
     planning, heads, _ = planned(tmp_path, "float32", scope)
     tokens = planning.tokenize(TEXTS, 50)
-    together = whole_pass(planning, heads, *padded(tokens), WINDOW_BCP)
-    for row, own in enumerate(tokens):
-        alone = whole_pass(planning, heads, *padded([own]), WINDOW_BCP[row : row + 1])
-        compare(alone, Decision(*(value[row : row + 1] for value in together)), rtol=1e-4, atol=1e-5)
+
+    def decide(few: slice) -> Decision:
+        return whole_pass(planning, heads, *padded(tokens[few]), WINDOW_BCP[few])
+
+    compare_in_company(decide, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("scope", ["context", "all"])
@@ -97,10 +107,11 @@ def test_company_changes_nothing_of_a_decision_but_the_last_digits_of_float32(tm
     planning, heads, adapters = planned(tmp_path, "bfloat16", scope)
     planning.model.set_attn_implementation(PACKED)
     tokens = planning.tokenize(TEXTS, 50)
-    together = packed_pass(planning, heads, tokens, WINDOW_BCP, None, adapters)
-    for row, own in enumerate(tokens):
-        alone = packed_pass(planning, heads, [own], WINDOW_BCP[row : row + 1], None, adapters)
-        compare(alone, Decision(*(value[row : row + 1] for value in together)), rtol=1e-5, atol=1e-5)
+
+    def decide(few: slice) -> Decision:
+        return packed_pass(planning, heads, tokens[few], WINDOW_BCP[few], None, adapters)
+
+    compare_in_company(decide, rtol=1e-5, atol=1e-5)
 
 
 @torch.no_grad()
