@@ -1,11 +1,15 @@
 """What does each part do to a TOMAS number? Trains a planner per part and seed, and prints means and spreads as JSON.
 
 Run it where the stages up to `label-requests` are done: `python -m benchmarks.parts [--seeds 0 1 2] [--only moe]`.
-Everything but the part under test is params.yaml as it stands; `--set` changes it for all.
+Everything but the part under test is params.yaml as it stands; `--set` changes it for all. Hours of training: every
+measured run is written to benchmarks/parts.json at once and not repeated, so the command can be stopped and called
+again. Reading, which comes first and which most parts have no say in, is learnt once for all of these.
 """
 
 import argparse
+import hashlib
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,6 +24,7 @@ from tomas.data.validated import load_catalogue, load_timelines
 from tomas.domain.oracle import feasible_at
 from tomas.evaluation.cases import Case, labelled_cases
 from tomas.evaluation.evaluate import evaluate
+from tomas.files import write_json
 from tomas.kernel.checks import check_parts
 from tomas.kernel.yaml_files import lay_over, plain, read_yaml
 from tomas.paths import Paths, project
@@ -45,6 +50,9 @@ JITTER = 0.3
 """Standard deviation of the logarithm of the real thinking time around the predicted one."""
 DRAWS = 20
 
+Runs = dict[str, dict[str, dict[str, float]]]
+"""Figures by line and seed."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, measure and print."""
@@ -54,12 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     args = parser.parse_args(argv)
     paths = project()
-    rows: dict[str, list[dict[str, float]]] = {}
-    for name, overlay in TRAINED.items():
-        if name == "base" or args.only is None or any(word in name for word in args.only):
-            for seed in args.seeds:
-                measure(paths, name, parameters(paths, args.settings, {"seed": seed, **overlay}), rows)
-    print(json.dumps({name: summary(runs) for name, runs in rows.items()}, indent=2))
+    file = paths.root / "benchmarks" / "parts.json"
+    runs: Runs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    for seed in args.seeds:
+        for name, overlay in TRAINED.items():
+            wanted = name == "base" or args.only is None or any(word in name for word in args.only)
+            if wanted and str(seed) not in runs.get(name, {}):
+                measured = measure(paths, name, parameters(paths, args.settings, {"seed": seed, **overlay}))
+                for line, found in measured.items():
+                    runs.setdefault(line, {})[str(seed)] = found
+                write_json(file, runs)
+    print(json.dumps({name: summary(list(own.values())) for name, own in runs.items()}, indent=2))
     return 0
 
 
@@ -74,21 +87,35 @@ def parameters(paths: Paths, settings: Sequence[str], overlay: Mapping[str, Any]
     return params
 
 
-def measure(paths: Paths, name: str, params: Params, rows: dict[str, list[dict[str, float]]]) -> None:
+def measure(paths: Paths, name: str, params: Params) -> dict[str, dict[str, float]]:
     """Train one planner, and measure it; the base planner also with the parts that only planning uses."""
     print(f"{name}, seed {params.seed}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "planner"
+        target, learnt = Path(folder) / "planner", Path(folder) / "checkpoints" / "reading" / "checkpoint.pt"
+        known = paths.root / ".tomas" / "parts" / f"{reading_key(params)}.pt"
+        if known.exists():
+            learnt.parent.mkdir(parents=True)
+            shutil.copy(known, learnt)
         train_planner(
             params, load_catalogue(paths.validated), load_timelines(paths.validated), paths.labelled,
             paths.config_weights, target=target, curve=Path(folder) / "curve.csv", tracker=NoTracker(),
             checkpoints=Path(folder) / "checkpoints", cache=paths.root / ".tomas" / "cache",
         )  # fmt: skip
-        rows.setdefault(name, []).append(figures(paths, Planner.load(target), name == "base"))
+        known.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(learnt, known)
+        found = {name: figures(paths, Planner.load(target), name == "base")}
         if name == "base":
             for part, overlay in PLANNING.items():
                 used = params.model_copy(update=overlay)
-                rows.setdefault(part, []).append(figures(paths, Planner.load(target, used), jitter=True))
+                found[part] = figures(paths, Planner.load(target, used), jitter=True)
+        return found
+
+
+def reading_key(params: Params) -> str:
+    """A name for what learning to read depends on: the weights at the start, the texts, and how they are learnt."""
+    sections = (params.labelling, params.temporal, params.decoder, params.reading, params.training)
+    told = [params.seed, params.backbone.name, *(section.model_dump_json() for section in sections)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
 def figures(paths: Paths, planner: Planner, jitter: bool) -> dict[str, float]:

@@ -76,7 +76,7 @@ def our_way(inputs: Inputs, folder: Path) -> tuple[Way, dict[str, float]]:
     texts, grad_clip = batches.examples.texts, inputs.params.training.grad_clip
     task = joint_task(inputs, backbone, heads, batches, heads.tail(params.lora), None)
     adapters = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
-    backbone.prepare_for(backward=True)
+    backbone.prepare_for_training()
     began = time.perf_counter()
     below = open_below(backbone, texts, folder)
     read = time.perf_counter()

@@ -15,6 +15,7 @@ from tomas.files import write_json
 from tomas.kernel.fallback import parts_record
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.lexicon import Lexicon
 from tomas.planner.model import Heads
 from tomas.planner.reader import tuned_layers
 from tomas.planner.windows import WindowReader
@@ -50,6 +51,7 @@ def write_untrained(params: Params, catalogue: Catalogue, folder: Path) -> Path:
     reading.save(folder)
     adapters.save(folder)
     write_heads(folder, heads)
+    Lexicon(len(catalogue.tools)).save(folder)
     write_json(folder / "config_lookup.json", catalogue.to_lookup())
     write_json(folder / "parts.json", parts_record([backbone.attention]))
     write_spec(folder, spec)

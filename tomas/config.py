@@ -100,7 +100,7 @@ class Reading(Section):
     targets: tuple[str, ...] = ("q_proj", "v_proj", "o_proj", "up_proj", "down_proj")
     """Modules that get an update."""
     lr: Positive = 2e-3
-    """Peak learning rate of the adapters; reader, lexicon and gate have that of the heads."""
+    """Peak learning rate of the adapters; reader, characters and gate have that of the heads."""
 
 
 class Encoder(Section):
@@ -155,13 +155,13 @@ class Decoder(Section):
 class Training(Section):
     """Phase 3: training of the planner."""
 
-    batch_size: Count = 128
+    batch_size: Count = 96
     """Examples of a step."""
     accumulate: Count = 1
     """Steps whose gradients are added before an update."""
     max_epochs: Count = 1
     """Passes over the labelled examples."""
-    warmup_epochs: Annotated[int, Field(ge=0)] = 10
+    warmup_epochs: Annotated[int, Field(ge=0)] = 20
     """Passes that train the temporal encoder and the config head alone, without the backbone, before that."""
     lr: Positive = 1e-3
     """Peak learning rate of LoRA and projector."""

@@ -85,9 +85,9 @@ def _prediction(case: Case, skill: float, rng: np.random.Generator, tool_id: int
     logits = 5.0 * skill * (ids == best) + 5.0 * noise * rng.random(len(ids))
     serviceable = float(np.clip(skill * (case.tool_id >= 0) + noise * rng.random(), 0, 1))
     size = case.request.input_size or "medium"
-    return Prediction(
-        weights / weights.sum(), chosen, serviceable, size, "stated", None, ids, logits, case.t_inf_ms, np.zeros(2)
-    )
+    unused = {"evidence": np.zeros(3), "opinions": np.zeros((2, len(TOOLS)))}
+    said = weights / weights.sum(), chosen, serviceable, size, "stated", None, ids, logits, case.t_inf_ms
+    return Prediction(*said, **unused)
 
 
 def _plan(case: Case, said: Prediction, gate: float) -> Plan:

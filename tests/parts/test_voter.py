@@ -45,7 +45,8 @@ def prediction(table: Catalogue, liking: list[float], tool: int = 0, sure: float
         table.ids(tool, "small"),
         np.array(liking),
         start_ms=500.0,
-        evidence=np.zeros(2),
+        evidence=np.zeros(3),
+        opinions=np.zeros((2, 2)),
     )
 
 

@@ -16,6 +16,7 @@ from tomas.files import write_json
 from tomas.kernel.fallback import parts_record
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.lexicon import Lexicon
 from tomas.planner.model import Heads
 from tomas.planner.reader import tuned_layers
 from tomas.planner.store import StoredTexts, open_above, open_below
@@ -65,6 +66,7 @@ def untrained(folder: Path, catalogue: Catalogue = CATALOGUE, *, gate_threshold:
     reading.save(folder)
     adapters.save(folder)
     write_heads(folder, heads)
+    Lexicon(len(catalogue.tools)).save(folder)
     write_json(folder / "config_lookup.json", catalogue.to_lookup())
     write_json(folder / "parts.json", parts_record([backbone.attention]))
     write_spec(folder, spec.model_copy(update={"gate_threshold": gate_threshold}))

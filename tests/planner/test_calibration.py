@@ -1,4 +1,4 @@
-"""The temperature is the likeliest, the gate keeps its promise, and both have an answer where there is no data."""
+"""Opinions weigh what is likeliest, the gate keeps its promise, and both have an answer where there is no data."""
 
 import numpy as np
 import pytest
@@ -8,37 +8,51 @@ from hypothesis import strategies as st
 from tomas.planner.calibration import (
     fit_gate,
     fit_gate_threshold,
-    fit_temperature,
+    fit_opinions,
     normalised_entropy,
     serviceable,
     softmax,
+    weigh,
 )
 
 scores = st.lists(st.tuples(st.integers(0, 100).map(lambda n: n / 100), st.booleans()), min_size=1, max_size=300)
 
 
-@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
-def test_the_temperature_that_labels_were_drawn_with_is_found(temperature):
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (20_000, 5))
-    drawn = (softmax(logits, temperature).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
-    assert fit_temperature(logits, drawn) == pytest.approx(temperature, rel=0.05)
+def opinions(seed: int, count: int, tools: int = 4) -> np.ndarray:
+    return np.log(softmax(np.random.default_rng(seed).normal(0, 2, (count, 2, tools))))
+
+
+@pytest.mark.parametrize("weights", [(0.4, 0.0), (1.0, 0.5), (0.7, 2.0)])
+def test_the_weights_that_labels_were_drawn_with_are_found(weights: tuple[float, float]) -> None:
+    said = opinions(0, 20_000)
+    drawn = (softmax(weigh(said, weights)).cumsum(axis=1) > np.random.default_rng(1).random((20_000, 1))).argmax(axis=1)
+    assert fit_opinions(said, drawn) == pytest.approx(weights, abs=0.05)
 
 
 @settings(deadline=None)
-@given(st.integers(0, 10_000), st.floats(0.1, 10))
-def test_no_other_temperature_is_likelier(seed, other):
-    rng = np.random.default_rng(seed)
-    logits, truth = rng.normal(0, 3, (50, 4)), rng.integers(0, 4, 50)
+@given(st.integers(0, 10_000), st.floats(0.1, 10), st.floats(0, 10))
+def test_no_other_weights_are_likelier(seed: int, first: float, second: float) -> None:
+    said, truth = opinions(seed, 50), np.random.default_rng(seed).integers(0, 4, 50)
 
-    def likelihood(temperature: float) -> float:
-        return float(np.log(softmax(logits, temperature)[np.arange(50), truth] + 1e-300).mean())
+    def likelihood(weights: tuple[float, ...]) -> float:
+        return float(np.log(softmax(weigh(said, weights))[np.arange(50), truth] + 1e-300).mean())
 
-    assert likelihood(fit_temperature(logits, truth)) >= likelihood(other) - 1e-6
+    assert likelihood(fit_opinions(said, truth)) >= likelihood((first, second)) - 1e-5
 
 
-def test_without_examples_nothing_is_scaled():
-    assert fit_temperature(np.empty((0, 3)), np.empty(0, dtype=np.int64)) == 1
+def test_an_opinion_that_is_always_wrong_is_not_turned_round_and_the_first_keeps_its_order() -> None:
+    said = opinions(2, 200)
+    found = fit_opinions(said, said.sum(axis=1).argmin(axis=1))
+    assert found == pytest.approx((0.05, 0.0))
+
+
+def test_where_every_tool_is_right_the_weights_end_somewhere() -> None:
+    said = opinions(3, 50)
+    assert max(fit_opinions(said, said.sum(axis=1).argmax(axis=1))) <= 20
+
+
+def test_without_examples_the_first_opinion_stands_as_it_is() -> None:
+    assert fit_opinions(np.empty((0, 2, 3)), np.empty(0, dtype=np.int64)) == (1.0, 0.0)
 
 
 def test_softmax_takes_masked_entries_and_large_logits():

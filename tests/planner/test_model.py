@@ -14,7 +14,7 @@ from tomas.backbone.lora import TailLora
 from tomas.backbone.packed import NAME as PACKED
 from tomas.backbone.tva_residual import TvaResidual
 from tomas.planner.adapters import Adapters, apply_adapters
-from tomas.planner.lexicon import Grams, grams
+from tomas.planner.characters import Grams, grams
 from tomas.planner.model import Decision, Heads, cached_pass, packed_pass, padded, whole_pass
 from tomas.planner.reader import TextReader
 

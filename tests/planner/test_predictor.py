@@ -12,8 +12,10 @@ from tomas.domain import oracle
 from tomas.domain.request import Request
 from tomas.domain.resources import SIZES
 from tomas.domain.timeline import Timeline
-from tomas.planner.artifact import read_artifact
-from tomas.planner.predictor import Case, Predictor
+from tomas.planner.artifact import read_artifact, write_spec
+from tomas.planner.calibration import softmax
+from tomas.planner.lexicon import learn_lexicon
+from tomas.planner.predictor import Case, Prediction, Predictor
 
 FREE, FULL = (8.0, 16.0, 100.0, 8.0), (0.0, 0.0, 0.0, 0.0)
 
@@ -57,3 +59,26 @@ def test_a_case_asks_the_oracle_once_for_each_choice_of_configurations(predictor
             again = oracle.decide(case.timeline, case.t_inf_ms, CATALOGUE, ids, predictor.capacity)
             assert (found.status, found.start_ms, found.best) == (again.status, again.start_ms, again.best)
             assert case.decide(CATALOGUE, ids.copy(), predictor.capacity) is found
+
+
+def test_language_model_and_lexicon_say_together_which_tool_and_whether_there_is_one(tmp_path: Path) -> None:
+    """As much as the weights in planner.json give each of them to say."""
+    folder, asked, names = untrained(tmp_path / "planner"), cases(), CATALOGUE.tools.names
+    texts = [case.request.text for case in asked] * 5 + ["tell me a joke", "what a nice day"] * 5
+    truth = np.array([len(names) - 1] * 15 + [-1] * 10)
+    learn_lexicon(texts, truth, len(names), seed=0).save(folder)
+    spec = read_artifact(folder).spec
+
+    def predict(**weights: tuple[float, ...]) -> list[Prediction]:
+        write_spec(folder, spec.model_copy(update=weights))
+        return Predictor(read_artifact(folder)).predict(asked)
+
+    alone, both = predict(), predict(tool_weights=(0.5, 2.0), gate_weights=(0.0, 0.0, 3.0, 0.0))
+    for before, after in zip(alone, both, strict=True):
+        model, lexicon = after.opinions
+        assert np.log(before.tool_probabilities) == pytest.approx(model, abs=1e-5)
+        assert np.exp(lexicon).sum() < 1  # the rest speaks for no tool
+        assert after.tool_probabilities == pytest.approx(softmax(0.5 * model + 2.0 * lexicon), abs=1e-6)
+        assert after.tool_id == len(names) - 1
+        assert after.serviceable == pytest.approx(1 / (1 + np.exp(-3.0 * after.evidence[2])))
+        assert after.serviceable > 0.9

@@ -69,7 +69,7 @@ def test_only_what_reads_moves_and_the_texts_are_learnt(paths: Paths) -> None:
     losses = [row["epoch_loss"] for row in history if "epoch_loss" in row]
     assert losses[-1] < 0.5 * losses[0]
     moved = {name for name, value in heads.state_dict().items() if not torch.equal(value, before[name])}
-    assert {name.split(".")[0] for name in moved} <= {"reader", "lexicon", "norm", "gate", "decoder"}
+    assert {name.split(".")[0] for name in moved} <= {"reader", "characters", "norm", "gate", "decoder"}
     assert {name for name in moved if name.startswith("decoder")} == {
         "decoder.tool_head.weight",
         "decoder.tool_head.bias",
@@ -93,10 +93,10 @@ def test_the_text_alone_says_what_the_whole_says_without_the_decision_position(p
 
 def test_the_groups_hold_what_is_trained_once(paths: Paths, tmp_path: Path) -> None:
     task = task_on(paths)
-    adapters, read, lexicon = task.param_groups()
-    grouped = [id(p) for group in (adapters, read, lexicon) for p in group["params"]]
+    adapters, read, characters = task.param_groups()
+    grouped = [id(p) for group in (adapters, read, characters) for p in group["params"]]
     assert len(grouped) == len(set(grouped))
     assert {id(p) for p in task.adapters.parameters()} == {id(p) for p in adapters["params"]}
-    assert (adapters["lr"], lexicon["lr"]) == (small_params().reading.lr, 10 * read["lr"])
+    assert (adapters["lr"], characters["lr"]) == (small_params().reading.lr, 10 * read["lr"])
     task.adapters.save(tmp_path)  # type: ignore[operator]
     assert (tmp_path / "reading_adapter.safetensors").stat().st_size > 1000

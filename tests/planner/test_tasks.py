@@ -128,7 +128,7 @@ def test_a_batch_is_a_pure_function_of_seed_epoch_and_index(
         assert all(torch.equal(vars(a)[name], vars(b)[name]) for name in vars(a))
 
 
-def test_in_training_some_texts_are_read_without_the_reader_and_some_without_the_lexicon(
+def test_in_training_some_texts_are_read_without_the_reader_and_some_without_the_characters(
     examples: Examples, catalogue: Catalogue
 ) -> None:
     task = joint(examples, catalogue, batch_size=60)
@@ -222,13 +222,19 @@ def test_every_trained_weight_is_in_one_group_and_the_backbone_in_none(
     examples: Examples, catalogue: Catalogue
 ) -> None:
     task = joint(examples, catalogue, lr=0.003, head_lr=0.002)
-    inputs, rest, lexicon = task.param_groups()
+    inputs, slow, rest, characters = task.param_groups()
     names = {id(p): name for name, p in task.module.named_parameters()}
-    grouped = [id(p) for group in (inputs, rest, lexicon) for p in group["params"]]
+    grouped = [id(p) for group in (inputs, slow, rest, characters) for p in group["params"]]
     assert sorted(grouped) == sorted(names)
     assert {names[id(p)].rsplit(".", 1)[0] for p in inputs["params"]} == {"lora", "heads.projector", "heads"}
-    assert {names[id(p)].split(".")[1] for p in lexicon["params"]} == {"lexicon"}
-    assert (inputs["lr"], rest["lr"], lexicon["lr"]) == (0.003, 0.002, 0.02)
+    assert {names[id(p)].split(".")[1] for p in characters["params"]} == {"characters"}
+    chooses = {name.removeprefix("heads.") for p in slow["params"] for name in [names[id(p)]]}
+    assert {name.split(".")[0] for name in chooses} == {"temporal", "decoder"}
+    assert not any("tool_head" in name for name in chooses)
+    assert [group["lr"] for group in (inputs, slow, rest, characters)] == pytest.approx([0.003, 0.0002, 0.002, 0.02])
+    cold = joint(examples, catalogue, warmup_epochs=0).param_groups()
+    assert not cold[1]["params"]
+    assert sum(len(group["params"]) for group in cold) == len(grouped)
     assert not {id(p) for p in task.backbone.model.parameters() if not p.requires_grad} & set(grouped)
 
 

@@ -112,7 +112,8 @@ def test_what_is_written_says_how_it_was_trained_and_plans(finished: Path) -> No
     spec = json.loads((finished / "planner.json").read_text())
     assert spec["backbone"]["name"] == "tiny"
     assert spec["lora"] == small_params().lora.model_dump(mode="json")
-    assert 0.05 <= spec["temperature"] <= 20
+    assert 0.05 <= spec["tool_weights"][0] <= 20
+    assert 0 <= spec["tool_weights"][1] <= 20
     assert 0 <= spec["gate_threshold"] <= 1
     planner = Planner.load(finished)
     assert planner.gate_threshold == spec["gate_threshold"]

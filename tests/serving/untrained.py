@@ -17,6 +17,7 @@ from tomas.kernel.fallback import parts_record
 from tomas.paths import Paths
 from tomas.planner import Planner
 from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.lexicon import Lexicon
 from tomas.planner.reader import tuned_layers
 from tomas.planner.windows import WindowReader
 
@@ -40,6 +41,7 @@ def write_untrained(folder: Path) -> Path:
     save_lora(add_lora(backbone, params.lora), params.backbone.name, folder)
     add_reading(backbone, params.reading, tuned_layers(backbone.num_layers)).save(folder)
     write_heads(folder, heads)
+    Lexicon(len(catalogue.tools)).save(folder)
     write_json(folder / "config_lookup.json", catalogue.to_lookup())
     write_json(folder / "parts.json", parts_record([backbone.attention]))
     write_spec(folder, spec)

@@ -1,14 +1,15 @@
 """Some of a backbone's layers alone: what is below them was computed before, what is above is not asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+from transformers import DynamicCache
 
 from tomas.backbone.loading import Backbone
-from tomas.backbone.prefix import positions
+from tomas.backbone.prefix import KeyValues, keys_values, positions
 
 
 def run_layers(
@@ -29,6 +30,25 @@ def run_layers(
             use_cache=cache is not None,
         )
     return out.last_hidden_state  # type: ignore[no-any-return]
+
+
+def states_at(
+    backbone: Backbone,
+    start: int,
+    depths: Sequence[int],
+    hidden_BTH: torch.Tensor,
+    mask_BT: torch.Tensor,
+    kept: KeyValues | None = None,
+) -> dict[int, torch.Tensor]:
+    """Hidden states at rising depths, from those at `start`; `kept` takes up the layers' keys and values on the way."""
+    states, done = {start: hidden_BTH}, start
+    for depth in depths:
+        few, cache = range(done, depth), None if kept is None else DynamicCache()
+        hidden_BTH = states[depth] = run_layers(backbone, few, hidden_BTH, mask_BT, cache)
+        if kept is not None:
+            kept += keys_values(cache)[few.start : few.stop]
+        done = depth
+    return states
 
 
 @contextmanager

@@ -57,16 +57,16 @@ class Backbone:
             digest.update(parameter.detach().flatten()[:256].float().cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
 
-    def prepare_for(self, *, backward: bool) -> None:
-        """Take the attention kernel that is fastest with or without a backward pass, where the choice is ours.
+    def prepare_for_training(self) -> None:
+        """Take the attention kernel that is fastest there, where the choice is ours.
 
-        On a CPU the fused kernel's backward is the slowest part of a step; plain products take half as long.
+        On a CPU the fused kernel's backward is the slowest part of a step; plain products take half as long, and no
+        longer than it without a backward pass.
         """
         if self.attention.requested == "auto" and self.model.device.type == "cpu":
             from tomas.backbone.grouped import NAME
 
-            used = registry.load("attention", self.attention.used).transformers
-            self.model.set_attn_implementation(NAME if backward else used)
+            self.model.set_attn_implementation(NAME)
 
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
         """Token embeddings as the body expects them, the model's own scaling included."""

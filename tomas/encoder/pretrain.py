@@ -51,7 +51,7 @@ def _spell(task: PretrainingTask, epochs: int, checkpoints: Path) -> dict[str, f
 def pretraining_task(params: Params, catalogue: Catalogue) -> PretrainingTask:
     """The task with a fresh encoder, on the backbone as it trains fastest on this machine."""
     backbone = load_backbone(params.backbone)
-    backbone.prepare_for(backward=True)
+    backbone.prepare_for_training()
     encoder = ResourceEncoder(
         tool_semantics(backbone, catalogue.tools),
         torch.tensor(catalogue.vector6(), dtype=torch.float32),

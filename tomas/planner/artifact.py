@@ -23,7 +23,7 @@ from tomas.planner.decoder import Rows
 from tomas.planner.model import Heads
 from tomas.planner.plugins import rebuild
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Spec(Section):
@@ -43,9 +43,11 @@ class Spec(Section):
     """Options of the plug-ins of the training, by `kind.name`."""
     plugin_state: dict[str, Any] = Field(default_factory=dict)
     window: dict[str, Any]
-    temperature: float = 1.0
-    gate_weights: tuple[float, ...] = (1.0, 0.0, 0.0)
-    """Of the gate's logit, of what all tools weigh together, and a bias: the logit that a tool serves a request."""
+    tool_weights: tuple[float, ...] = (1.0, 0.0)
+    """Of the language model's opinion on the tool, which is one over its temperature, and of the lexicon's."""
+    gate_weights: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+    """Of the gate's logit, of what all tools weigh together, of the lexicon's logit that there is a tool, and a bias:
+    the logit that a tool serves a request."""
     gate_threshold: float = 0.0
     vote_threshold: float = 1.0
 

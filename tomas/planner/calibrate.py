@@ -10,7 +10,7 @@ import pandas as pd
 from tomas.data.validated import Timelines
 from tomas.domain.request import Request
 from tomas.planner.artifact import read_artifact
-from tomas.planner.calibration import fit_gate, fit_gate_threshold, fit_temperature, serviceable, softmax
+from tomas.planner.calibration import fit_gate, fit_gate_threshold, fit_opinions, serviceable, softmax, weigh
 from tomas.planner.learned_latency import LEARNED, Learned, record
 from tomas.planner.predictor import Case, Predictor
 
@@ -19,7 +19,7 @@ VOTED_SHARE = 0.2
 
 
 def calibrate(folder: Path, frame: pd.DataFrame, timelines: Timelines) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The temperature of the tool's probabilities and the gate's threshold; and the figures on validation.
+    """How much each opinion on the tool and each evidence of the gate weighs, the threshold; and figures on validation.
 
     Planning times are recorded here too, where the predictor of T_inf learns from them.
     """
@@ -35,17 +35,16 @@ def calibrate(folder: Path, frame: pd.DataFrame, timelines: Timelines) -> tuple[
         learned.save(folder)
     tools = frame["tool_id"].to_numpy(np.int64)
     predictions = predictor.predict(cases, tool_ids=np.maximum(tools, 0).tolist())
-    probabilities = np.stack([p.tool_probabilities for p in predictions])
+    opinions = np.stack([p.opinions for p in predictions])
     served = tools >= 0
     planned = frame["config_id"].to_numpy() >= 0
     chosen = np.array([p.ids[p.config_logits.argmax()] if len(p.ids) else -1 for p in predictions])
-    # Probabilities were made at temperature 1: their logarithms are the logits.
-    temperature = fit_temperature(np.log(np.maximum(probabilities[served], 1e-30)), tools[served])
-    calibrated = softmax(np.log(np.maximum(probabilities, 1e-30)), temperature)
-    doubts = [replace(own, tool_probabilities=p).doubt for p, own in zip(calibrated, predictions, strict=True)]
-    evidence_E2 = np.array([p.evidence for p in predictions]).reshape(-1, 2)
-    gate_weights = fit_gate(evidence_E2, served)
-    threshold = fit_gate_threshold(serviceable(evidence_E2, gate_weights), served)
+    tool_weights = fit_opinions(opinions[served], tools[served])
+    probabilities = softmax(weigh(opinions, tool_weights))
+    doubts = [replace(own, tool_probabilities=p).doubt for p, own in zip(probabilities, predictions, strict=True)]
+    evidence_EF = np.stack([p.evidence for p in predictions])
+    gate_weights = fit_gate(evidence_EF, served)
+    threshold = fit_gate_threshold(serviceable(evidence_EF, gate_weights), served)
     right_E = probabilities.argmax(axis=1) == tools
     per_tool = [right_E[tools == tool].mean() for tool in np.unique(tools[served])]
     figures = {
@@ -55,7 +54,7 @@ def calibrate(folder: Path, frame: pd.DataFrame, timelines: Timelines) -> tuple[
         else None,
     }
     fitted = {
-        "temperature": temperature,
+        "tool_weights": tool_weights,
         "gate_weights": gate_weights,
         "gate_threshold": threshold,
         "vote_threshold": float(np.quantile(doubts, 1 - VOTED_SHARE)) if len(doubts) else 1.0,

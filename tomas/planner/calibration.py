@@ -1,4 +1,4 @@
-"""What is fitted on validation after training: the temperature of the tool's probabilities, the gate's threshold."""
+"""What is fitted on validation after training: how much each opinion on the tool weighs, and the gate."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from tomas.domain.resources import Bools, Floats, Ints
 
-TEMPERATURES = (0.05, 20.0)
-GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+LEAST, MOST = 0.05, 20.0
+"""Of the weight of an opinion."""
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
@@ -18,28 +18,36 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     return probabilities
 
 
-def fit_temperature(logits: Floats, tool_id: Ints) -> float:
-    """Give the temperature under which logits [E, K] say the true tools [E] most likely: 1 where there are none.
+def fit_opinions(opinions_EOK: Floats, tool_id: Ints) -> tuple[float, ...]:
+    """Give the weights under which opinions [E, O, K], added up, make the true tools [E] most likely.
 
-    The likelihood has one peak over log temperature, so a golden-section search finds it. Where every tool is right
-    the likelihood grows for ever as the temperature falls; the search then ends at the lowest one.
+    Each is a model's log-probabilities. The likelihood has one peak. Where every tool is right it grows for ever with
+    the weights; the search then ends at the largest ones. The first opinion is never taken for nothing: its order
+    of the tools is all there is to go by where examples are too few to say anything.
     """
+    from scipy.optimize import minimize
+
+    count, opinions = opinions_EOK.shape[1], np.asarray(opinions_EOK, dtype=np.float64)
     if not len(tool_id):
-        return 1.0
+        return (1.0, *[0.0] * (count - 1))
+    true_EO = opinions[np.arange(len(tool_id)), :, tool_id]
 
-    def surprise(log_temperature: float) -> float:
-        scaled = np.asarray(logits, dtype=np.float64) / np.exp(log_temperature)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(tool_id)), tool_id]).mean())
+    def surprise(weights: Floats) -> tuple[float, Floats]:
+        together_EK = weigh(opinions, weights)
+        peak_E1 = together_EK.max(axis=1, keepdims=True)
+        total_E = np.log(np.exp(together_EK - peak_E1).sum(axis=1)) + peak_E1[:, 0]
+        expected_EO = np.einsum("eok,ek->eo", opinions, softmax(together_EK))
+        return float((total_E - true_EO @ weights).mean()), (expected_EO - true_EO).mean(axis=0)
 
-    low, high = np.log(TEMPERATURES[0]), np.log(TEMPERATURES[1])
-    while high - low > 1e-4:
-        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        if surprise(left) <= surprise(right):
-            high = right
-        else:
-            low = left
-    return float(np.exp((low + high) / 2))
+    bounds = [(LEAST, MOST), *[(0.0, MOST)] * (count - 1)]
+    found = minimize(surprise, np.full(count, 1 / count), jac=True, method="L-BFGS-B", bounds=bounds)
+    return tuple(float(weight) for weight in found.x)
+
+
+def weigh(opinions_EOK: Floats, weights: Sequence[float] | Floats) -> Floats:
+    """Give the logits [E, K] of all opinions together."""
+    together: Floats = np.einsum("eok,o->ek", opinions_EOK, np.asarray(weights))
+    return together
 
 
 def serviceable(evidence_EF: Floats, weights: Sequence[float] | Floats) -> Floats:
@@ -52,7 +60,8 @@ def fit_gate(evidence_EF: Floats, is_serviceable: Bools) -> tuple[float, ...]:
     """Give the weight of each kind of evidence [E, F], and the bias, of a logistic regression.
 
     The gate knows the requests it was trained on; what all tools weigh together is low for those that are like nothing
-    seen. A slight pull to zero keeps the weights finite where the two kinds can be told apart without a mistake.
+    seen, and the lexicon goes by words. A slight pull to zero keeps the weights finite where the two kinds can be told
+    apart without a mistake.
     """
     count = evidence_EF.shape[1]
     if is_serviceable.all() or not is_serviceable.any():

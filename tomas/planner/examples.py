@@ -12,7 +12,7 @@ from tomas.data.validated import Timelines
 from tomas.domain.catalogue import Catalogue
 from tomas.domain.fit import feasible_at
 from tomas.domain.resources import SIZES
-from tomas.planner.lexicon import grams
+from tomas.planner.characters import grams
 from tomas.planner.model import MAX_TEXT_TOKENS
 from tomas.planner.windows import WindowReader
 
@@ -40,7 +40,7 @@ class Examples:
     """How much longer than the best each configuration of the tool and size takes, as a share of the best and at most
     1; -1 where it does not fit at that moment, or there is none."""
     grams: list[list[int]]
-    """The lexicon's grams of each distinct text."""
+    """The grams of the characters of each distinct text."""
 
     def __len__(self) -> int:
         return len(self.text_E)
@@ -61,7 +61,7 @@ class Batch:
     start_BCP: torch.Tensor
     excess_BN: torch.Tensor
     keep_B2: torch.Tensor
-    """Whether the reader's and the lexicon's word on the text is heard; always, but for some examples in training."""
+    """Whether the reader's and the characters' word on the text is heard; always, but for some examples in training."""
 
     def rows(self, keep_B: torch.Tensor) -> "Batch":
         """The batch with only these rows."""

@@ -16,8 +16,8 @@ from tomas.backbone.lora import acting_on
 from tomas.backbone.packed import Packing
 from tomas.backbone.prefix import KeyValues, as_cache, positions
 from tomas.config import Decoder, Lora, Temporal
+from tomas.planner.characters import Characters, Grams
 from tomas.planner.decoder import Rows
-from tomas.planner.lexicon import Grams, Lexicon
 from tomas.planner.reader import TextReader, read_layers
 from tomas.planner.windows import CHANNELS
 
@@ -37,7 +37,7 @@ class Decision(NamedTuple):
 
 
 class Heads(nn.Module):
-    """All that is trained apart from LoRA: temporal encoder, projector, context, reader, lexicon, gate and decoder."""
+    """All that is trained apart from LoRA: temporal encoder, projector, reader, characters, gate and decoder."""
 
     def __init__(
         self, hidden: int, embedding_norm: float, num_tools: int, rows: Rows, temporal: Temporal, decoder: Decoder
@@ -49,7 +49,7 @@ class Heads(nn.Module):
         self.decision = nn.Parameter(torch.randn(1, hidden) / hidden**0.5)
         self.mix = nn.Parameter(torch.full((hidden,), 0.1))
         self.reader = TextReader(hidden)
-        self.lexicon = Lexicon(hidden)
+        self.characters = Characters(hidden)
         self.norm = nn.LayerNorm(hidden)
         self.gate = nn.Linear(hidden, 1)
         self.decoder = registry.load("decoder", decoder.kind)(hidden, temporal.dim, num_tools, rows)
@@ -80,7 +80,7 @@ class Heads(nn.Module):
         if last_BH is not None:
             told_BH = told_BH + self.mix * nn.functional.layer_norm(last_BH.float(), (self.hidden,))
         if text.grams is not None:
-            known_BH = self.lexicon(text.grams)
+            known_BH = self.characters(text.grams)
             told_BH = told_BH + (known_BH if text.keep_B2 is None else known_BH * text.keep_B2[:, 1:])
         state_BH = self.norm(told_BH)
         return Decision(state_BH, self.decoder.tools(state_BH, window_BD), self.gate(state_BH)[:, 0], window_BD)
@@ -93,7 +93,7 @@ class Text(NamedTuple):
     mask_BT: torch.Tensor
     grams: Grams | None = None
     keep_B2: torch.Tensor | None = None
-    """In training: whether the reader's and the lexicon's word is heard, as neither should lean on the other."""
+    """In training: whether the reader's and the characters' word is heard, as neither should lean on the other."""
 
 
 def whole_pass(
@@ -132,7 +132,8 @@ def packed_pass(
     window_BD = heads.temporal(window_BCP)
     context_BCH = heads.context(window_BD).to(backbone.dtype)
     device, count = context_BCH.device, heads.num_context
-    packing = Packing([len(ids) + count for ids in texts])
+    lengths = [len(ids) + count for ids in texts]
+    packing = Packing(lengths)
     end_B = torch.tensor(packing.ends, device=device)
     context_rows = (end_B[:, None] + torch.arange(-count, 0, device=device)).flatten()
     words_MH = backbone.embed(torch.tensor([token for ids in texts for token in [*ids, *[0] * count]], device=device))
@@ -141,9 +142,7 @@ def packed_pass(
         out = packing.run(backbone, inputs_MH, output_hidden_states=read_layers(backbone.num_layers))
     mask_BT = pad_sequence([torch.ones(len(ids), dtype=torch.long) for ids in texts], batch_first=True).to(device)
     states = [
-        pad_sequence(
-            [own[:-count] for own in hidden_1MH[0].split([len(ids) + count for ids in texts])], batch_first=True
-        )
+        pad_sequence([own[:-count] for own in hidden_1MH[0].split(lengths)], batch_first=True)
         for hidden_1MH in (out.hidden_states[depth] for depth in read_layers(backbone.num_layers))
     ]
     text = Text(torch.stack(states, dim=1), mask_BT, grams)

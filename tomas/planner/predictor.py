@@ -19,8 +19,9 @@ from tomas.domain.size import resolve_size
 from tomas.domain.timeline import Timeline
 from tomas.planner.adapters import apply_adapters
 from tomas.planner.artifact import Artifact, readable
-from tomas.planner.calibration import normalised_entropy, serviceable, softmax
-from tomas.planner.lexicon import Grams, grams
+from tomas.planner.calibration import normalised_entropy, serviceable, softmax, weigh
+from tomas.planner.characters import Grams, grams
+from tomas.planner.lexicon import load_lexicon
 from tomas.planner.model import MAX_TEXT_TOKENS, Decision, packed_pass, padded, whole_pass
 from tomas.planner.windows import WindowReader
 
@@ -45,7 +46,9 @@ class Prediction:
     start_ms: float
     """The moment the configuration was chosen for: T_inf, or the earliest at which one fits."""
     evidence: Floats
-    """What `serviceable` is made from: the gate's logit, and what all tools weigh together."""
+    """What `serviceable` is made from: the gate's logit, what all tools weigh together, and the lexicon's logit."""
+    opinions: Floats
+    """What the tool's probabilities are made from: log-probabilities [2, K] of language model and lexicon."""
 
     @property
     def doubt(self) -> float:
@@ -88,6 +91,7 @@ class Predictor:
             reading = apply_reading(self.backbone, artifact.folder)
             self.lora = apply_adapters(self.backbone, artifact.folder, self.spec.tva, tail)
             self.adapters = [*reading, *self.lora]
+            self.lexicon = load_lexicon(artifact.folder, len(self.catalogue.tools))
         prepack(self.backbone)
         # Other kernels have a way of their own with several sequences: padding.
         self.packs = self.backbone.attention.used == "sdpa"
@@ -137,14 +141,13 @@ class Predictor:
         change: ChangeLogits | None = None,
     ) -> list[Prediction]:
         """The predictions of one batch, from what the backbone left for the heads."""
-        tool_logits = decision.tools_BK.float().cpu().numpy()
+        opinions, evidence = self._opinions(decision, cases)
+        tool_logits = weigh(opinions, self.spec.tool_weights)
         if change is not None:
             changed = [change(case, own) for case, own in zip(cases, tool_logits, strict=True)]
             tool_logits = np.stack([own if new is None else new for own, new in zip(tool_logits, changed, strict=True)])
-        probabilities = softmax(tool_logits, self.spec.temperature)
-        energy_B = decision.tools_BK.float().logsumexp(dim=1)
-        evidence_B2 = torch.stack([decision.gate_B.float(), energy_B], dim=1).cpu().double().numpy()
-        gates = serviceable(evidence_B2, self.spec.gate_weights).tolist()
+        probabilities = softmax(tool_logits)
+        gates = serviceable(evidence, self.spec.gate_weights).tolist()
         tools = probabilities.argmax(axis=1).tolist() if tool_ids is None else list(tool_ids)
         sizes = [
             resolve_size(self.catalogue.tools[tool], case.request.text, case.request.input, case.request.input_size)
@@ -154,11 +157,22 @@ class Predictor:
         starts = [self._start(case, own) for case, own in zip(cases, ids, strict=True)]
         logits = self._configurations(decision, cases, tools, sizes, ids, starts)
         return [
-            Prediction(p, tool, gate, read.size, read.how, read.warning, own, own_logits, start, evidence)
-            for p, tool, gate, read, own, own_logits, start, evidence in zip(
-                probabilities, tools, gates, sizes, ids, logits, starts, evidence_B2, strict=True
+            Prediction(p, tool, gate, read.size, read.how, read.warning, own, own_logits, start, *why)
+            for p, tool, gate, read, own, own_logits, start, *why in zip(
+                probabilities, tools, gates, sizes, ids, logits, starts, evidence, opinions, strict=True
             )
         ]
+
+    def _opinions(self, decision: Decision, cases: Sequence[Case]) -> tuple[Floats, Floats]:
+        """What language model and lexicon say of the tools [B, 2, K], and of whether there is one [B, 3]."""
+        tools_BK = decision.tools_BK.float()
+        energy_B = tools_BK.logsumexp(dim=1)
+        model_BK = (tools_BK - energy_B[:, None]).double().cpu().numpy()
+        gate_B2 = torch.stack([decision.gate_B.float(), energy_B], dim=1).double().cpu().numpy()
+        said_BT = self.lexicon.opinions([case.request.text for case in cases])
+        lexicon_BK, none_B = said_BT[:, :-1], said_BT[:, -1]
+        any_B = np.logaddexp.reduce(lexicon_BK, axis=1)
+        return np.stack([model_BK, lexicon_BK], axis=1), np.column_stack([gate_B2, any_B - none_B])
 
     def _start(self, case: Case, ids: Ints) -> float:
         start_ms = case.decide(self.catalogue, ids, self.capacity).start_ms if len(ids) else np.inf

@@ -20,9 +20,9 @@ import torch
 from filelock import FileLock
 from tqdm import tqdm
 
-from tomas.backbone.layers import run_layers
+from tomas.backbone.layers import states_at
 from tomas.backbone.loading import Backbone
-from tomas.backbone.prefix import KeyValues, keys_values
+from tomas.backbone.prefix import KeyValues
 from tomas.files import whole, write_json
 from tomas.planner.model import padded
 from tomas.planner.reader import read_layers, tuned_layers
@@ -197,15 +197,11 @@ def _write_store(fill: _Fill, folder: Path) -> None:
 
 def _read(fill: _Fill, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Keys and values [layers, 2, B, heads, T, width], and states [D, B, T, H], of a batch."""
-    from transformers import DynamicCache
-
     hidden_BTH, mask_BT = fill.inputs(rows)
-    done, kv, states = fill.layers.start, [], {fill.layers.start: hidden_BTH}
-    for depth in sorted({*fill.depths, fill.layers.stop}):
-        few, cache = range(done, depth), DynamicCache()
-        hidden_BTH = states[depth] = run_layers(fill.backbone, few, hidden_BTH, mask_BT, cache)
-        kv += [torch.stack(both) for both in keys_values(cache)[few.start : few.stop]]
-        done = depth
+    kept: KeyValues = []
+    depths = sorted({*fill.depths, fill.layers.stop})
+    states = states_at(fill.backbone, fill.layers.start, depths, hidden_BTH, mask_BT, kept)
+    kv = [torch.stack(both) for both in kept]
     kv_LSBGTE = torch.stack(kv) if kv else hidden_BTH.new_empty(0, 2, len(mask_BT), 1, mask_BT.shape[1], 1)
     return kv_LSBGTE.cpu(), torch.stack([states[depth] for depth in fill.depths]).cpu()
 

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from tomas.backbone.layers import run_layers
+from tomas.backbone.layers import states_at
 from tomas.backbone.loading import Backbone
 from tomas.config import Reading, Training
+from tomas.planner.characters import Grams
 from tomas.planner.decoder import Rows
 from tomas.planner.examples import Batch, Batches
-from tomas.planner.lexicon import Grams
 from tomas.planner.model import Decision, Heads, Text, cached_pass, padded, whole_pass
 from tomas.planner.reader import read_layers, tuned_layers
 from tomas.planner.store import StoredTexts, TextStore
@@ -19,8 +19,10 @@ from tomas.planner.text_batches import TextBatches
 from tomas.training.processes import global_mean
 
 WARMUP_BATCH = 256
-LEXICON_LR = 10
+CHARACTERS_LR = 10
 """Times the heads' rate: each of its vectors is met in few examples."""
+WARMED_LR = 0.1
+"""Times the heads' rate, for what the warm-up has taught: at the full rate joint training undoes it."""
 
 
 class WarmupTask:
@@ -37,10 +39,7 @@ class WarmupTask:
 
     def param_groups(self) -> list[dict[str, Any]]:
         """Temporal encoder and decoder."""
-        trained = [
-            p for part in (self.heads.temporal, self.heads.decoder) for p in part.parameters() if p.requires_grad
-        ]
-        return [{"params": trained, "lr": self.params.head_lr, "weight_decay": self.params.weight_decay}]
+        return [{"params": warmed(self.heads), "lr": self.params.head_lr, "weight_decay": self.params.weight_decay}]
 
     def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
         """Batches that cover the served examples once."""
@@ -80,7 +79,7 @@ class TextTask:
         return self.order.batch(epoch, index)
 
     def grams(self, batch: Batch) -> Grams:
-        """What the lexicon knows of a batch's texts."""
+        """The characters of a batch's texts."""
         return Grams.of([self.examples.grams[row] for row in batch.text_B.tolist()], batch.now_BCP.device)
 
     def end_epoch(self, epoch: int) -> dict[str, float]:  # noqa: ARG002 - the loop tells the epoch
@@ -89,7 +88,7 @@ class TextTask:
 
 
 class ReadingTask(TextTask):
-    """Tool and gate from the texts alone: reader, lexicon and the backbone's middle layers learn what requests say."""
+    """Tool and gate from the texts alone: reader, characters and the backbone's middle learn what requests say."""
 
     def __init__(
         self, backbone: Backbone, heads: Heads, adapters: nn.Module, batches: Batches, below: TextStore,
@@ -106,14 +105,14 @@ class ReadingTask(TextTask):
         return self.trained
 
     def param_groups(self) -> list[dict[str, Any]]:
-        """Adapters, what reads the text, and the lexicon."""
+        """Adapters, what reads the text, and the characters."""
         parts = (self.heads.reader, self.heads.norm, self.heads.gate, self.heads.decoder)
         read = [p for part in parts for p in part.parameters() if p.requires_grad]
         decay = self.params.weight_decay
         return [
             {"params": list(self.adapters.parameters()), "lr": self.reading.lr, "weight_decay": decay},
             {"params": read, "lr": self.params.head_lr, "weight_decay": decay},
-            lexicon_group(self.heads, self.params),
+            characters_group(self.heads, self.params),
         ]
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
@@ -123,12 +122,9 @@ class ReadingTask(TextTask):
     def decide(self, batch: Batch) -> Decision:
         """The tuned layers alone, over what was kept of those below: what `whole_pass` says before the context."""
         states_B1TH, mask_BT = self.below.states(batch.text_B.tolist(), batch.now_BCP.device)
-        done, hidden_BTH, states = tuned_layers(self.backbone.num_layers).start, states_B1TH[:, 0], []
-        for depth in read_layers(self.backbone.num_layers):
-            hidden_BTH = run_layers(self.backbone, range(done, depth), hidden_BTH, mask_BT)
-            states.append(hidden_BTH)
-            done = depth
-        text = Text(torch.stack(states, dim=1), mask_BT, self.grams(batch), batch.keep_B2)
+        start, depths = tuned_layers(self.backbone.num_layers).start, read_layers(self.backbone.num_layers)
+        found = states_at(self.backbone, start, depths, states_B1TH[:, 0], mask_BT)
+        text = Text(torch.stack([found[depth] for depth in depths], dim=1), mask_BT, self.grams(batch), batch.keep_B2)
         return self.heads.decide(None, text, self.heads.temporal(batch.now_BCP))
 
 
@@ -150,15 +146,17 @@ class JointTask(TextTask):
         return self.trained
 
     def param_groups(self) -> list[dict[str, Any]]:
-        """LoRA and what feeds the backbone at `lr`, the heads at `head_lr`."""
+        """LoRA and what feeds the backbone at `lr`, the heads at `head_lr`, of which what was warmed up more slowly."""
         inputs = [*self.lora, *self.heads.projector.parameters(), self.heads.decision]
-        known = {id(p) for p in [*inputs, *self.heads.lexicon.parameters()]}
+        slow = warmed(self.heads) if self.params.warmup_epochs else []
+        known = {id(p) for p in [*inputs, *slow, *self.heads.characters.parameters()]}
         rest = [p for p in self.heads.parameters() if p.requires_grad and id(p) not in known]
         decay = self.params.weight_decay
         return [
             {"params": inputs, "lr": self.params.lr, "weight_decay": decay},
+            {"params": slow, "lr": self.params.head_lr * WARMED_LR, "weight_decay": decay},
             {"params": rest, "lr": self.params.head_lr, "weight_decay": decay},
-            lexicon_group(self.heads, self.params),
+            characters_group(self.heads, self.params),
         ]
 
     def batch(self, epoch: int, index: int) -> Batch:
@@ -206,9 +204,15 @@ class JointTask(TextTask):
         return whole_pass(self.backbone, self.heads, tokens_BT, mask_BT, *rest)
 
 
-def lexicon_group(heads: Heads, params: Training) -> dict[str, Any]:
-    """The lexicon, with a rate of its own."""
-    return {"params": list(heads.lexicon.parameters()), "lr": params.head_lr * LEXICON_LR, "weight_decay": 0.0}
+def warmed(heads: Heads) -> list[nn.Parameter]:
+    """What the choice of a configuration is made by: the temporal encoder, and the decoder without its tool head."""
+    decoder = [p for name, p in heads.decoder.named_parameters() if not name.startswith("tool_head")]
+    return [p for p in (*heads.temporal.parameters(), *decoder) if p.requires_grad]
+
+
+def characters_group(heads: Heads, params: Training) -> dict[str, Any]:
+    """The characters, with a rate of its own."""
+    return {"params": list(heads.characters.parameters()), "lr": params.head_lr * CHARACTERS_LR, "weight_decay": 0.0}
 
 
 def tool_and_gate(decision: Decision, batch: Batch, params: Training) -> dict[str, torch.Tensor]:

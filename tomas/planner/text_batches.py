@@ -9,7 +9,7 @@ from tomas.planner.examples import Batch, Batches
 
 BUCKET = 16
 LEFT_OUT = 0.4
-"""Share of examples in which the reader's word on the text is left out, and of those in which the lexicon's is."""
+"""Share of examples in which the reader's word on the text is left out, and of those in which the characters' is."""
 
 
 class TextBatches:
@@ -27,7 +27,7 @@ class TextBatches:
         return max(1, (len(self.rows) + self.size // 2) // self.size)
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """One batch, and in which of its examples the reader's or the lexicon's word is left out."""
+        """One batch, and in which of its examples the reader's or the characters' word is left out."""
         rows, examples = self._rows(epoch, index), self.batches.examples
         drawn = np.random.default_rng((*self.seed, 1, epoch, index)).random(len(rows))
         has_grams = np.array([bool(examples.grams[text]) for text in examples.text_E[rows]])

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -19,6 +20,7 @@ from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import Spec, make_heads, make_rows, write_heads, write_spec
 from tomas.planner.calibrate import calibrate
 from tomas.planner.examples import Batches, read_examples
+from tomas.planner.lexicon import Lexicon, learn_lexicon
 from tomas.planner.model import Heads
 from tomas.planner.plugins import saved_state, trained_options
 from tomas.planner.reader import tuned_layers
@@ -64,6 +66,7 @@ def train_planner(
     heads = make_heads(spec, backbone, catalogue, vectors_NH)
     batches = Batches(examples, catalogue)
     adapters = Adapters(backbone, params.lora, params.tva, heads.tail(params.lora))
+    backbone.prepare_for_training()
     with adapters.resting():
         below = open_below(backbone, examples.texts, cache / "texts")
         reading, history = _learn_to_read(params, backbone, heads, batches, below, checkpoints)
@@ -74,7 +77,6 @@ def train_planner(
     anchor = make_rows(catalogue, vectors_NH)
     task = JointTask(backbone, heads, adapters.trained, batches, store, anchor, params.training, params.seed)
     hooks = hooks_for(params, TRAINED_KINDS)
-    backbone.prepare_for(backward=True)
     joint = _train_jointly(params, task, hooks, checkpoints, tracker)
     if not is_first_process():
         return {}
@@ -85,6 +87,7 @@ def train_planner(
         reading.save(partial)
         adapters.save(partial)
         write_heads(partial, heads)
+        _learn_words(frame, catalogue, params.seed).save(partial)
         write_json(partial / "config_lookup.json", catalogue.to_lookup())
         write_json(partial / "parts.json", parts_record(_parts(params, backbone)))
         spec = spec.model_copy(update={"plugin_state": saved_state(hooks, task.module)})
@@ -120,19 +123,23 @@ def _parts(params: Params, backbone: Backbone) -> list[Resolution]:
     return [backbone.attention, *chosen, *resolved_plugins(params, TRAINED_KINDS)]
 
 
+def _learn_words(frame: pd.DataFrame, catalogue: Catalogue, seed: int) -> Lexicon:
+    """The second opinion, from each text once."""
+    texts = frame.drop_duplicates("text")
+    return learn_lexicon(texts["text"].tolist(), texts["tool_id"].to_numpy(np.int64), len(catalogue.tools), seed)
+
+
 def _learn_to_read(
     params: Params, backbone: Backbone, heads: Heads, batches: Batches, below: TextStore, checkpoints: Path
 ) -> tuple[ReadingAdapters, History]:
-    """Tune the backbone's middle, with reader, lexicon and gate, to the texts; from then on it is frozen too."""
+    """Tune the backbone's middle, with reader, characters and gate, to the texts; from then on it is frozen too."""
     layers = tuned_layers(backbone.num_layers) if params.reading.epochs else range(0)
     adapters = add_reading(backbone, params.reading, layers)
     history: History = []
     if params.reading.epochs:
         task = ReadingTask(backbone, heads, adapters, batches, below, params.reading, params.training, params.seed)
         settings = LoopSettings(max_epochs=params.reading.epochs, grad_clip=params.training.grad_clip)
-        backbone.prepare_for(backward=True)
         history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "reading"), tracker=None, label="reading")
-        backbone.prepare_for(backward=False)
     return adapters.requires_grad_(False), _in_phase(history, READING)
 
 

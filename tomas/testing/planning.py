@@ -113,7 +113,8 @@ class _Imagining:
 
 def _prediction(table: Catalogue, tool: int, liking: list[float], tools: list[float]) -> Prediction:
     ids = table.ids(tool, "small")
-    return Prediction(np.array(tools), tool, 1.0, "small", "stated", None, ids, np.array(liking), 500.0, np.zeros(2))
+    unused = {"evidence": np.zeros(3), "opinions": np.zeros((2, len(tools)))}
+    return Prediction(np.array(tools), tool, 1.0, "small", "stated", None, ids, np.array(liking), 500.0, **unused)
 
 
 def check_decoder(factory: Any, _options: Any) -> None:
