@@ -8,9 +8,9 @@ a parameter for all lines, say `labelling.train_examples=4000`; `--table` only p
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from statistics import mean, pstdev
 from typing import Any
 
+from benchmarks.common import markdown, over_seeds
 from tomas.paths import project
 from tomas.tracking.queue import queue_grid, run_queue
 from tomas.tracking.sync import Experiment, finished_experiments, sync
@@ -79,21 +79,17 @@ def experiment(line: str, seed: int) -> str:
 
 def table(lines: Mapping[str, Sequence[Experiment]]) -> str:
     """Markdown: a row a line, mean and spread over its seeds."""
-    rows = [["", "seeds", *METRICS], ["---"] * (len(METRICS) + 2)]
+    rows = [["", "seeds", *METRICS]]
     for name, runs in lines.items():
         if runs:
             rows.append([name, str(len(runs)), *(cell(runs, *where) for where in METRICS.values())])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown(rows)
 
 
 def cell(runs: Sequence[Any], file: str, metric: str) -> str:
     """Mean and standard deviation of a metric; a dash where no run has it."""
     values = [run.metrics.get(file, {}).get(metric) for run in runs]
-    found = [float(value) for value in values if isinstance(value, int | float)]
-    if not found:
-        return "-"
-    spread = f" ± {pstdev(found):.3f}" if len(found) > 1 else ""
-    return f"{mean(found):.3f}{spread}"
+    return over_seeds([float(value) for value in values if isinstance(value, int | float)], 3)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What does each part do to a TOMAS number? Trains a planner per part and seed, and prints means and spreads as JSON.
+"""What does each part do to a TOMAS number? Trains a planner per part and seed, prints means and spreads.
 
 Run it where the stages up to `label-requests` are done: `python -m benchmarks.parts [--seeds 0 1 2] [--only moe]`.
 Everything but the part under test is params.yaml as it stands; `--set` changes it for all. Hours of training: every
@@ -13,11 +13,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.common import markdown, over_seeds
 from tomas.commands.train import setting
 from tomas.config import Params, parse_params
 from tomas.data.validated import load_catalogue, load_timelines
@@ -43,9 +46,22 @@ TRAINED: dict[str, dict[str, Any]] = {
     "temporal none": {"temporal": {"kind": "none"}},
     "decoder flat": {"decoder": {"kind": "flat"}},
     "decoder regressor": {"decoder": {"kind": "regressor"}},
+    "LoRA over the text too": {"lora": {"scope": "all"}},
 }
 PLANNING: dict[str, dict[str, Any]] = {"voter entropy": {"plugins": ["voter"]}}
-METRICS = ("tool_accuracy", "config_accuracy", "near_optimal_5", "latency_regret_mean", "latency_ms_p50")
+METRICS = {
+    "tool recall": ("tool_macro_recall",),
+    "tool recall, Chinese": ("per_language", "zh", "tool_macro_recall"),
+    "no_tool AUROC": ("no_tool_auroc",),
+    "exact": ("config_accuracy",),
+    "within 5 %": ("near_optimal_5",),
+    "feasible": ("feasibility_rate",),
+    "within 5 %, masked": ("given_tool", "masked", "near_optimal_5"),
+    "regret, masked": ("latency_regret_mean",),
+    "end to end": ("end_to_end", "near_optimal_5"),
+    "plan, ms": ("latency_ms_p50",),
+}
+"""Where metrics/evaluate.json has each figure."""
 JITTER = 0.3
 """Standard deviation of the logarithm of the real thinking time around the predicted one."""
 DRAWS = 20
@@ -72,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for line, found in measured.items():
                     runs.setdefault(line, {})[str(seed)] = found
                 write_json(file, runs)
-    print(json.dumps({name: summary(list(own.values())) for name, own in runs.items()}, indent=2))
+    print(table(runs))
     return 0
 
 
@@ -122,7 +138,7 @@ def figures(paths: Paths, planner: Planner, jitter: bool) -> dict[str, float]:
     """The planner's metrics on the test split."""
     cases = labelled_cases(paths.labelled / "test.parquet", paths.validated, planner.catalogue, planner.capacity)
     _, metrics = evaluate(planner, cases)
-    found = {name: float(metrics[name]) for name in METRICS}
+    found = {name: float(reduce(getitem, where, metrics)) for name, where in METRICS.items()}
     return found | ({"feasible_under_jitter": under_jitter(planner, cases)} if jitter else {})
 
 
@@ -143,13 +159,14 @@ def under_jitter(planner: Planner, cases: Sequence[Case]) -> float:
     return float(np.mean(fits))
 
 
-def summary(runs: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Mean, least and most of each metric over the seeds."""
-    return {
-        name: {"mean": float(np.mean(values)), "min": float(min(values)), "max": float(max(values))}
-        for name in runs[0]
-        for values in [[run[name] for run in runs]]
-    }
+def table(runs: Runs) -> str:
+    """Markdown: a row a line, each figure's mean over the seeds and its spread."""
+    figures = list(dict.fromkeys(name for own in runs.values() for found in own.values() for name in found))
+    rows = [["", "seeds", *figures]]
+    for name, own in runs.items():
+        cells = [[found[figure] for found in own.values() if figure in found] for figure in figures]
+        rows.append([name, str(len(own)), *(over_seeds(values, 4) for values in cells)])
+    return markdown(rows)
 
 
 if __name__ == "__main__":

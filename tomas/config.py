@@ -110,7 +110,7 @@ class Encoder(Section):
     """Width of the resource stream; null takes the backbone's hidden size."""
     fusion: str = "gated"
     """The part that joins the two streams: `gated`, `attention` or `concat`."""
-    exemplars: Annotated[int, Field(ge=0)] = 8
+    exemplars: Annotated[int, Field(ge=0)] = 4
     """Rows of the same template shown before the vector; 0 leaves the exemplar prompt out."""
     jitter: Share = 0.05
     """Relative noise on the six numbers during training."""

@@ -18,8 +18,8 @@ from tomas.planner import Planner
 from tomas.planner.artifact import read_artifact
 
 FILES = [
-    "adapter_config.json", "adapter_model.safetensors", "config_lookup.json", "heads.safetensors", "parts.json",
-    "planner.json", "reading_adapter.safetensors",
+    "adapter_config.json", "adapter_model.safetensors", "config_lookup.json", "heads.safetensors",
+    "lexicon.safetensors", "parts.json", "planner.json", "reading_adapter.safetensors",
 ]  # fmt: skip
 KINDS: list[dict[str, Any]] = [
     {},

@@ -21,8 +21,10 @@ VOTED_SHARE = 0.2
 def calibrate(folder: Path, frame: pd.DataFrame, timelines: Timelines) -> tuple[dict[str, Any], dict[str, Any]]:
     """How much each opinion on the tool and each evidence of the gate weighs, the threshold; and figures on validation.
 
+    Each text is asked about once, at one moment: a second one of the same text says little more about its tool.
     Planning times are recorded here too, where the predictor of T_inf learns from them.
     """
+    frame = frame.drop_duplicates("text")
     predictor = Predictor(read_artifact(folder))
     rows: Any = frame.astype(object).where(frame.notna(), None).itertuples()
     cases = [
