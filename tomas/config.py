@@ -17,6 +17,7 @@ class Section(BaseModel):
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+Part = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
 class Machine(Section):
@@ -122,6 +123,8 @@ class Encoder(Section):
     """Peak learning rate of resource stream, fusion and speaker."""
     max_epochs: Count = 1
     """Passes over the table at most."""
+    epoch_share: Part = 1.0
+    """Share of the rows that a pass goes through, drawn anew for each."""
     stop_loss: Annotated[float, Field(ge=0.0)] = 0.01
     """Training stops when an epoch's mean loss is below."""
 
@@ -161,6 +164,8 @@ class Training(Section):
     """Steps whose gradients are added before an update."""
     max_epochs: Count = 1
     """Passes over the labelled examples."""
+    epoch_share: Part = 1.0
+    """Share of the examples that such a pass goes through, drawn anew for each; the warm-up goes through all."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 20
     """Passes that train the temporal encoder and the config head alone, without the backbone, before that."""
     lr: Positive = 1e-3

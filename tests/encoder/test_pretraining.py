@@ -96,6 +96,14 @@ def test_an_epoch_sees_every_row_once_and_every_epoch_another_order() -> None:
     assert made._order(0) != made._order(1)
 
 
+def test_an_epoch_may_go_through_a_share_of_the_rows_each_time_another() -> None:
+    made = task(epoch_share=0.4)
+    drawn = [{row for rows in made._order(epoch) for row in rows} for epoch in (0, 1)]
+    assert [len(rows) for rows in drawn] == [33, 33]  # of 81
+    assert drawn[0] != drawn[1]
+    assert made.num_batches(0) == len(made._order(0)) == 7
+
+
 def test_a_batch_is_a_pure_function_of_seed_epoch_and_index() -> None:
     first, second = task(), task()
     second.batch(0, 0)

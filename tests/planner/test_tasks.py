@@ -104,6 +104,16 @@ def test_an_epoch_sees_every_example_once_and_texts_of_a_batch_are_of_similar_le
     assert padding < 0.5 * sum(length[rows].max() * len(rows) - length[rows].sum() for rows in shuffled)
 
 
+def test_an_epoch_may_go_through_a_share_of_the_examples_each_time_another(
+    examples: Examples, catalogue: Catalogue
+) -> None:
+    task = joint(examples, catalogue, epoch_share=0.35)
+    drawn = [np.concatenate(task.order.order(epoch)).tolist() for epoch in (0, 1)]
+    assert [len(set(rows)) for rows in drawn] == [21, 21]
+    assert set(drawn[0]) != set(drawn[1])
+    assert task.num_batches(0) == len(task.order.order(0)) == 4
+
+
 @pytest.mark.parametrize("size", [1, 7, 16, 31, 59, 60, 61, 1000])
 def test_no_batch_is_so_small_that_a_process_would_have_nothing_to_do(
     examples: Examples, catalogue: Catalogue, size: int

@@ -1,5 +1,6 @@
 """Phase 0: the frozen language model must say a row's sentence from the row's vector."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +67,12 @@ class PretrainingTask:
         return groups(self.trained, self.params.lr)
 
     def num_batches(self, epoch: int) -> int:  # noqa: ARG002 - the loop asks for each epoch
-        """Batches that cover the table once."""
-        return -(-len(self.tokens) // self.params.batch_size)
+        """Batches that cover an epoch's share of the table once."""
+        return -(-self._rows_of_epoch // self.params.batch_size)
+
+    @property
+    def _rows_of_epoch(self) -> int:
+        return math.ceil(len(self.tokens) * self.params.epoch_share)
 
     def batch(self, epoch: int, index: int) -> Rows:
         """Rows in random order, similar lengths together, with jitter on the six numbers."""
@@ -127,7 +132,7 @@ class PretrainingTask:
         return {}
 
     def _order(self, epoch: int) -> list[list[int]]:
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.tokens)).tolist()
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.tokens))[: self._rows_of_epoch].tolist()
         size, window = self.params.batch_size, self.params.batch_size * BUCKET
         batches: list[list[int]] = []
         for start in range(0, len(order), window):

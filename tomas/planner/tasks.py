@@ -136,7 +136,8 @@ class JointTask(TextTask):
         anchor: Rows, params: Training, seed: int,
     ) -> None:  # fmt: skip
         every_example = np.arange(len(batches.examples))
-        super().__init__(backbone, heads, TextBatches(batches, every_example, params.batch_size, (seed, 2)), params)
+        order = TextBatches(batches, every_example, params.batch_size, (seed, 2), params.epoch_share)
+        super().__init__(backbone, heads, order, params)
         self.lora, self.store, self.anchor = lora, store, anchor
         self.trained = nn.ModuleDict({"heads": heads, "lora": nn.ParameterList(lora)})
 

@@ -1,5 +1,6 @@
 """Batches of examples in an order of their own for each epoch, texts of similar length together."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,10 +14,11 @@ LEFT_OUT = 0.4
 
 
 class TextBatches:
-    """What an epoch is made of: each of `rows` once, drawn by seed and epoch alone."""
+    """What an epoch is made of: each of `rows`, or of a share of them, once, drawn by seed and epoch alone."""
 
-    def __init__(self, batches: Batches, rows: Ints, size: int, seed: Sequence[int]) -> None:
+    def __init__(self, batches: Batches, rows: Ints, size: int, seed: Sequence[int], share: float = 1.0) -> None:
         self.batches, self.rows, self.size, self.seed = batches, rows, size, tuple(seed)
+        self.count = math.ceil(len(rows) * share)
         self._epoch = -1
 
     def __len__(self) -> int:
@@ -24,7 +26,7 @@ class TextBatches:
 
         So that, of several processes, none is left without a row.
         """
-        return max(1, (len(self.rows) + self.size // 2) // self.size)
+        return max(1, (self.count + self.size // 2) // self.size)
 
     def batch(self, epoch: int, index: int) -> Batch:
         """One batch, and in which of its examples the reader's or the characters' word is left out."""
@@ -48,7 +50,7 @@ class TextBatches:
         """The rows of each batch."""
         examples = self.batches.examples
         rng = np.random.default_rng((*self.seed, 0, epoch))
-        order = rng.permutation(self.rows)
+        order = rng.permutation(self.rows)[: self.count]
         length_E = np.array([len(ids) for ids in examples.texts])[examples.text_E]
         for start in range(0, len(order), self.size * BUCKET):
             chunk = order[start : start + self.size * BUCKET]
