@@ -123,7 +123,7 @@ class Encoder(Section):
     """Peak learning rate of resource stream, fusion and speaker."""
     max_epochs: Count = 1
     """Passes over the table at most."""
-    epoch_share: Part = 1.0
+    epoch_share: Part = 0.6
     """Share of the rows that a pass goes through, drawn anew for each."""
     stop_loss: Annotated[float, Field(ge=0.0)] = 0.01
     """Training stops when an epoch's mean loss is below."""
@@ -164,7 +164,7 @@ class Training(Section):
     """Steps whose gradients are added before an update."""
     max_epochs: Count = 1
     """Passes over the labelled examples."""
-    epoch_share: Part = 1.0
+    epoch_share: Part = 0.5
     """Share of the examples that such a pass goes through, drawn anew for each; the warm-up goes through all."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 20
     """Passes that train the temporal encoder and the config head alone, without the backbone, before that."""

@@ -16,7 +16,7 @@ from tomas.encoder.pretraining import PretrainingTask
 from tomas.encoder.semantic import tool_semantics
 
 TOOLS = ("alpha", "beta", "gamma")
-PARAMS = EncoderParams(exemplars=2, batch_size=5)
+PARAMS = EncoderParams(exemplars=2, batch_size=5, epoch_share=1.0)
 
 
 def grid() -> Catalogue:

@@ -12,7 +12,10 @@ from tomas.encoder.model import ResourceEncoder
 from tomas.encoder.pretrain import pretrain_encoder
 from tomas.training.hooks import PartFailed
 
-RAW = {"backbone": {"name": "tiny", "dtype": "float32"}, "encoder": {"max_epochs": 2, "exemplars": 1, "d_resource": 8}}
+RAW = {
+    "backbone": {"name": "tiny", "dtype": "float32"},
+    "encoder": {"max_epochs": 2, "exemplars": 1, "d_resource": 8, "epoch_share": 1.0},
+}
 
 
 def pretrain(folder: Path, params: Params, tracker: Any = None) -> dict[str, Any]:

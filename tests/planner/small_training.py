@@ -22,7 +22,7 @@ BASE: dict[str, Any] = {
     "temporal": {"points": 8, "dim": 8},
     "reading": {"epochs": 1},
     "decoder": {"init": "encoder"},
-    "training": {"max_epochs": 1, "warmup_epochs": 1},
+    "training": {"max_epochs": 1, "warmup_epochs": 1, "epoch_share": 1.0},
 }
 
 
