@@ -97,9 +97,9 @@ def load(params: Params, catalogue: Catalogue) -> Planner:
 
 
 def held_bytes(planner: Planner) -> int:
-    """What the heads and the catalogue's arrays hold."""
-    own, heads = planner.catalogue, planner.predictor.heads
-    tensors = itertools.chain(heads.parameters(), heads.buffers())
+    """What the heads, the lexicon and the catalogue's arrays hold."""
+    own, parts = planner.catalogue, (planner.predictor.heads, planner.predictor.lexicon)
+    tensors = [tensor for part in parts for tensor in itertools.chain(part.parameters(), part.buffers())]
     arrays = (own.tool_id, own.size_id, own.requirement, own.latency_ms)
     return sum(tensor.nbytes for tensor in tensors) + sum(array.nbytes for array in arrays)
 
