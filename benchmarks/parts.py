@@ -2,8 +2,8 @@
 
 Run it where the stages up to `label-requests` are done: `python -m benchmarks.parts [--seeds 0 1 2] [--only moe]`.
 Everything but the part under test is params.yaml as it stands; `--set` changes it for all. Hours of training: every
-measured run is written to benchmarks/parts.json at once and not repeated, so the command can be stopped and called
-again. Reading, which comes first and which most parts have no say in, is learnt once for all of these.
+measured run is written to benchmarks/parts.json at once and not repeated with the same data and parameters, so the
+command can be stopped and called again. Reading, which most parts have no say in, is learnt once for all of these.
 """
 
 import argparse
@@ -79,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     paths = project()
     file = paths.root / "benchmarks" / "parts.json"
-    runs: Runs = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known: dict[str, Runs] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    runs = known.setdefault(digest(paths, parameters(paths, args.settings, {"seed": 0}).model_dump_json()), {})
     for seed in args.seeds:
         for name, overlay in TRAINED.items():
             wanted = name == "base" or args.only is None or any(word in name for word in args.only)
@@ -87,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 measured = measure(paths, name, parameters(paths, args.settings, {"seed": seed, **overlay}))
                 for line, found in measured.items():
                     runs.setdefault(line, {})[str(seed)] = found
-                write_json(file, runs)
+                write_json(file, known)
     print(table(runs))
     return 0
 
@@ -108,7 +109,7 @@ def measure(paths: Paths, name: str, params: Params) -> dict[str, dict[str, floa
     print(f"{name}, seed {params.seed}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         target, learnt = Path(folder) / "planner", Path(folder) / "checkpoints" / "reading" / "checkpoint.pt"
-        known = paths.root / ".tomas" / "parts" / f"{reading_key(params)}.pt"
+        known = paths.root / ".tomas" / "parts" / f"{reading_key(paths, params)}.pt"
         if known.exists():
             learnt.parent.mkdir(parents=True)
             shutil.copy(known, learnt)
@@ -117,8 +118,9 @@ def measure(paths: Paths, name: str, params: Params) -> dict[str, dict[str, floa
             paths.config_weights, target=target, curve=Path(folder) / "curve.csv", tracker=NoTracker(),
             checkpoints=Path(folder) / "checkpoints", cache=paths.root / ".tomas" / "cache",
         )  # fmt: skip
-        known.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(learnt, known)
+        if learnt.exists():  # with `reading.epochs: 0` nothing is learnt
+            known.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(learnt, known)
         found = {name: figures(paths, Planner.load(target), name == "base")}
         if name == "base":
             for part, overlay in PLANNING.items():
@@ -127,11 +129,18 @@ def measure(paths: Paths, name: str, params: Params) -> dict[str, dict[str, floa
         return found
 
 
-def reading_key(params: Params) -> str:
+def reading_key(paths: Paths, params: Params) -> str:
     """A name for what learning to read depends on: the weights at the start, the texts, and how they are learnt."""
     sections = (params.labelling, params.temporal, params.decoder, params.reading, params.training)
-    told = [params.seed, params.backbone.name, *(section.model_dump_json() for section in sections)]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    return digest(paths, params.seed, params.backbone.name, *(section.model_dump_json() for section in sections))
+
+
+def digest(paths: Paths, *told: object) -> str:
+    """A name for these settings on the labelled examples and the vectors as they are now."""
+    found = hashlib.sha256(json.dumps(told).encode())
+    for file in (paths.labelled / "train.parquet", paths.config_weights):
+        found.update(file.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def figures(paths: Paths, planner: Planner, jitter: bool) -> dict[str, float]:

@@ -155,7 +155,7 @@ def test_the_config_head_may_start_from_something_else(paths: Paths, tmp_path: P
 
 # 60 examples: in batches of 16 the last is smaller, with 59 one row is left over; those no tool serves fall unevenly
 @pytest.mark.slow
-@pytest.mark.parametrize(("scope", "batch_size"), [("context", 16), ("all", 59)])
+@pytest.mark.parametrize(("scope", "batch_size"), [("context", 16), ("all", 16), ("context", 59)])
 def test_two_processes_train_what_one_does(paths: Paths, tmp_path: Path, scope: str, batch_size: int) -> None:
     for processes in (1, 2):
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
