@@ -34,7 +34,7 @@ repro: setup ## the whole pipeline, what is up to date is not run again
 	dvc repro
 
 test: setup ## every test, the slow ones too
-	python -m pytest
+	python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 check: setup ## format, lint, types, import directions
 	ruff format --check .
