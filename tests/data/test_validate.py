@@ -75,6 +75,15 @@ def test_what_is_written_reads_back_the_same(tmp_path):
     assert set(requests["split"]) == {"train", "val", "test"}
 
 
+def test_only_a_newline_ends_a_request(tmp_path):
+    paths = project(tmp_path)
+    text = "weigh\u2028the\u0085milk"
+    line = json.dumps({"text": text, "tool": "milk_test"}, ensure_ascii=False)
+    write(paths.requests, paths.requests.read_text() + line + "\r\n")
+    validate(paths, WHOLE, paths.validated)
+    assert text in set(load_requests(paths.validated)["text"])
+
+
 def test_validating_twice_gives_the_same_bytes(tmp_path):
     paths = project(tmp_path)
     once, twice = tmp_path / "once", tmp_path / "twice"

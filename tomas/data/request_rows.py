@@ -59,7 +59,7 @@ def read_requests(
         return None
     rows: list[dict[str, Any]] = []
     lines: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # splitlines() also splits at U+2028
         if not line.strip():
             continue
         at = Problem(file, number, None, "")

@@ -212,7 +212,7 @@ def warmed(heads: Heads) -> list[nn.Parameter]:
 
 
 def characters_group(heads: Heads, params: Training) -> dict[str, Any]:
-    """The characters, with a rate of its own."""
+    """The characters, with a rate of their own."""
     return {"params": list(heads.characters.parameters()), "lr": params.head_lr * CHARACTERS_LR, "weight_decay": 0.0}
 
 

@@ -95,7 +95,7 @@ def _work(task: Task, catalogue: Catalogue, capacity: Floats) -> Floats:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     try:
-        texts = path.read_text(encoding="utf-8").splitlines()
+        texts = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     lines = []
