@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tomas.config import Params, load_params
+from tomas.config import Params, load_params, narrowed
 from tomas.paths import project
 from tomas.runtime.process import set_threads
-from tomas.runtime.stage import Stage, StageRun, declared
+from tomas.runtime.stage import Stage, StageRun
 from tomas.tracking.none import NoTracker
 
 LIBRARIES = (
@@ -49,7 +49,7 @@ def run(name: str, params: Params) -> float:
     """Seconds that a stage's own function takes."""
     stage: Stage = importlib.import_module(f"stages.{name.replace('-', '_')}").main
     work = Path(".tomas")
-    visible = declared(params, stage.sections)
+    visible = narrowed(params, stage.sections)
     began = time.perf_counter()
     stage.function(StageRun(visible, project(), NoTracker(), work / "checkpoints" / name, work / "cache"))
     return time.perf_counter() - began

@@ -3,13 +3,11 @@
 Run it where the stages up to `label-requests` are done: `python -m benchmarks.parts [--seeds 0 1 2] [--only moe]`.
 Everything but the part under test is params.yaml as it stands; `--set` changes it for all. Hours of training: every
 measured run is written to benchmarks/parts.json at once and not repeated with the same data and parameters, so the
-command can be stopped and called again. Reading, which most parts have no say in, is learnt once for all of these.
+command can be stopped and called again.
 """
 
 import argparse
-import hashlib
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,7 +25,7 @@ from tomas.data.validated import load_catalogue, load_timelines
 from tomas.domain.oracle import feasible_at
 from tomas.evaluation.cases import Case, labelled_cases
 from tomas.evaluation.evaluate import evaluate
-from tomas.files import write_json
+from tomas.files import digest, digest_of_value, write_json
 from tomas.kernel.checks import check_parts
 from tomas.kernel.yaml_files import lay_over, plain, read_yaml
 from tomas.paths import Paths, project
@@ -80,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = project()
     file = paths.root / "benchmarks" / "parts.json"
     known: dict[str, Runs] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    runs = known.setdefault(digest(paths, parameters(paths, args.settings, {"seed": 0}).model_dump_json()), {})
+    runs = known.setdefault(key(paths, parameters(paths, args.settings, {"seed": 0})), {})
     for seed in args.seeds:
         for name, overlay in TRAINED.items():
             wanted = name == "base" or args.only is None or any(word in name for word in args.only)
@@ -108,19 +106,12 @@ def measure(paths: Paths, name: str, params: Params) -> dict[str, dict[str, floa
     """Train one planner, and measure it; the base planner also with the parts that only planning uses."""
     print(f"{name}, seed {params.seed}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        target, learnt = Path(folder) / "planner", Path(folder) / "checkpoints" / "reading" / "checkpoint.pt"
-        known = paths.root / ".tomas" / "parts" / f"{reading_key(paths, params)}.pt"
-        if known.exists():
-            learnt.parent.mkdir(parents=True)
-            shutil.copy(known, learnt)
+        target = Path(folder) / "planner"
         train_planner(
             params, load_catalogue(paths.validated), load_timelines(paths.validated), paths.labelled,
             paths.config_weights, target=target, curve=Path(folder) / "curve.csv", tracker=NoTracker(),
             checkpoints=Path(folder) / "checkpoints", cache=paths.root / ".tomas" / "cache",
         )  # fmt: skip
-        if learnt.exists():  # with `reading.epochs: 0` nothing is learnt
-            known.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(learnt, known)
         found = {name: figures(paths, Planner.load(target), name == "base")}
         if name == "base":
             for part, overlay in PLANNING.items():
@@ -129,18 +120,10 @@ def measure(paths: Paths, name: str, params: Params) -> dict[str, dict[str, floa
         return found
 
 
-def reading_key(paths: Paths, params: Params) -> str:
-    """A name for what learning to read depends on: the weights at the start, the texts, and how they are learnt."""
-    sections = (params.labelling, params.temporal, params.decoder, params.reading, params.training)
-    return digest(paths, params.seed, params.backbone.name, *(section.model_dump_json() for section in sections))
-
-
-def digest(paths: Paths, *told: object) -> str:
+def key(paths: Paths, params: Params) -> str:
     """A name for these settings on the labelled examples and the vectors as they are now."""
-    found = hashlib.sha256(json.dumps(told).encode())
-    for file in (paths.labelled / "train.parquet", paths.config_weights):
-        found.update(file.read_bytes())
-    return found.hexdigest()[:16]
+    files = (paths.labelled / "train.parquet", paths.config_weights)
+    return digest_of_value([params.model_dump(), *map(digest, files)])[:16]
 
 
 def figures(paths: Paths, planner: Planner, jitter: bool) -> dict[str, float]:

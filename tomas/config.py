@@ -1,7 +1,8 @@
 """params.yaml as one frozen, typed model; the meaning of each key stands in its field's docstring."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
@@ -12,6 +13,17 @@ class Section(BaseModel):
     """A part of params.yaml: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+SomeModel = TypeVar("SomeModel", bound=BaseModel)
+
+
+def narrowed(model: SomeModel, names: Collection[str]) -> SomeModel:
+    """A copy with only these fields, so that the record of what is read of it cannot be wrong."""
+    copy = model.model_copy()
+    for name in type(model).model_fields.keys() - set(names):
+        del copy.__dict__[name]
+    return copy
 
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

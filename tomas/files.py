@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent: written under a temporary name, then moved into place."""
+"""Files and folders that are whole or absent: written under a temporary name, then moved into place; and digests."""
 
 import json
 import math
@@ -6,8 +6,11 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+MADE_BY_PYTHON = "__pycache__"
 
 
 @contextmanager
@@ -33,6 +36,19 @@ def write_json(path: Path, value: Any) -> None:
     text = json.dumps(_finite(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with whole(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
+
+
+def digest(path: Path) -> str:
+    """Of a file its content, of a folder the names and contents of all files; an absent one has a digest too."""
+    if path.is_file():
+        return sha256(path.read_bytes()).hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file() and MADE_BY_PYTHON not in file.parts)
+    return digest_of_value([[str(file.relative_to(path)), sha256(file.read_bytes()).hexdigest()] for file in files])
+
+
+def digest_of_value(value: Any) -> str:
+    """The same for the same value, whatever the order of its keys."""
+    return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _finite(value: Any) -> Any:

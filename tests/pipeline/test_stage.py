@@ -11,11 +11,10 @@ import pytest
 
 from tests.pipeline.project import Project
 from tests.processes import wait_for
-from tomas.config import Params
+from tomas.config import Params, narrowed
 from tomas.errors import UserError
 from tomas.runtime.inputs import changed, combined, input_digests
 from tomas.runtime.process import available_cores, check_cache, set_threads
-from tomas.runtime.stage import declared
 
 
 def state_files(toy: Project) -> list[Path]:
@@ -23,7 +22,7 @@ def state_files(toy: Project) -> list[Path]:
 
 
 def test_only_declared_sections_can_be_read() -> None:
-    params = declared(Params(), ("seed", "encoder"))
+    params = narrowed(Params(), ("seed", "encoder"))
     assert params.encoder == Params().encoder
     with pytest.raises(AttributeError):
         _ = params.training

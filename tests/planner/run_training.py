@@ -21,7 +21,7 @@ def main(root: str, target: str, scope: str, batch_size: str) -> None:
     train_planner(
         params, load_catalogue(paths.validated), load_timelines(paths.validated), paths.labelled, paths.config_weights,
         target=own, curve=own.with_suffix(".csv"), checkpoints=Path(f"{target}.checkpoints"),
-        cache=paths.root / "cache", tracker=NoTracker(),
+        cache=Path(f"{target}.cache"), tracker=NoTracker(),
     )  # fmt: skip
     print(Accelerator().num_processes, "processes")
 

@@ -61,6 +61,6 @@ def train(paths: Paths, params: Params, target: Path) -> pd.DataFrame:
     train_planner(
         params, catalogue, timelines, paths.labelled, paths.config_weights, target=target,
         curve=target.with_suffix(".csv"), checkpoints=target.with_suffix(".checkpoints"),
-        cache=paths.root / "cache", tracker=NoTracker(),
+        cache=target.with_suffix(".cache"), tracker=NoTracker(),
     )  # fmt: skip
     return pd.read_csv(target.with_suffix(".csv"))

@@ -1,6 +1,9 @@
 """Learning to read: each text once an epoch, what reads it and nothing else moves, and planning reads the same way."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,7 @@ from tomas.backbone.reading import add_reading
 from tomas.data.validated import load_catalogue, load_timelines
 from tomas.paths import Paths
 from tomas.planner.examples import Batch, Batches, read_examples
+from tomas.planner.kept_reading import KEPT, kept_reading
 from tomas.planner.model import Decision, padded, whole_pass
 from tomas.planner.reader import read_layers, tuned_layers
 from tomas.planner.store import open_below
@@ -29,8 +33,9 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     return prepare(tmp_path_factory.mktemp("project"))
 
 
-def task_on(paths: Paths) -> ReadingTask:
-    params = small_params(training={"batch_size": 6})
+def task_on(paths: Paths, **sections: Any) -> ReadingTask:
+    torch.manual_seed(3)
+    params = small_params(**{"training": {"batch_size": 6}, **sections})
     backbone, catalogue = load_backbone(params.backbone), load_catalogue(paths.validated)
     window = WindowReader.make(params.temporal, CAPACITY, "previous", [])
     frame = pd.read_parquet(paths.labelled / "train.parquet")
@@ -100,3 +105,61 @@ def test_the_groups_hold_what_is_trained_once(paths: Paths, tmp_path: Path) -> N
     assert (adapters["lr"], characters["lr"]) == (small_params().reading.lr, 10 * read["lr"])
     task.adapters.save(tmp_path)  # type: ignore[operator]
     assert (tmp_path / "reading_adapter.safetensors").stat().st_size > 1000
+
+
+def test_what_was_learnt_is_there_for_the_next_training(paths: Paths, tmp_path: Path) -> None:
+    settings = LoopSettings(max_epochs=2)
+    first, second = task_on(paths), task_on(paths)
+    history = fit(first, settings, checkpoint=kept_reading(tmp_path, first))
+    second.loss = None  # type: ignore[assignment]
+    assert fit(second, settings, checkpoint=kept_reading(tmp_path, second)) == history
+    for name, value in first.module.state_dict().items():
+        assert torch.equal(value, second.module.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("sections", "same"),
+    [
+        ({"training": {"batch_size": 12, "lr": 0.5, "config_weight": 2.0}}, True),  # of what comes after
+        ({"lora": {"rank": 3}}, True),
+        ({"training": {"head_lr": 0.5}}, False),
+        ({"training": {"gate_weight": 0.5}}, False),
+        ({"reading": {"lr": 0.5}}, False),
+        ({"reading": {"rank": 3}}, False),
+    ],
+)
+def test_only_what_reading_depends_on_tells_readings_apart(
+    paths: Paths, tmp_path: Path, sections: dict[str, Any], same: bool
+) -> None:
+    one, other = (kept_reading(tmp_path, task_on(paths, **own)).file for own in ({}, sections))
+    assert (one == other) == same
+
+
+def test_other_weights_tools_or_code_are_another_reading(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_on(paths)
+    seen = [kept_reading(tmp_path, task).file]
+    with torch.no_grad():
+        task.heads.gate.bias.add_(1)
+    seen.append(kept_reading(tmp_path, task).file)
+    task.examples = replace(task.examples, tool_E=task.examples.tool_E[::-1])
+    seen.append(kept_reading(tmp_path, task).file)
+    monkeypatch.setattr("tomas.planner.kept_reading._code", lambda: "other")
+    seen.append(kept_reading(tmp_path, task).file)
+    with torch.no_grad():
+        task.heads.decoder.config_head.weight.add_(1)  # type: ignore[union-attr, operator]
+    seen.append(kept_reading(tmp_path, task).file)
+    assert len(set(seen)) == 4
+    assert seen[4] == seen[3], "the configurations have no say in how texts are read"
+
+
+def test_the_oldest_readings_make_room(paths: Paths, tmp_path: Path) -> None:
+    task = task_on(paths)
+    files = []
+    for number in range(KEPT + 2):
+        with torch.no_grad():
+            task.heads.gate.bias.fill_(number)
+        files.append(kept_reading(tmp_path, task).file)
+        os.utime(files[-1].parent, (number, number))
+    assert sorted(tmp_path.iterdir()) == sorted(file.parent for file in files[2:])

@@ -8,7 +8,7 @@ from torch import nn
 
 from tomas.backbone.layers import states_at
 from tomas.backbone.loading import Backbone
-from tomas.config import Reading, Training
+from tomas.config import Reading, Training, narrowed
 from tomas.planner.characters import Grams
 from tomas.planner.decoder import Rows
 from tomas.planner.examples import Batch, Batches
@@ -21,6 +21,8 @@ from tomas.training.processes import global_mean
 WARMUP_BATCH = 256
 CHARACTERS_LR = 10
 """Times the heads' rate: each of its vectors is met in few examples."""
+READING_NEEDS = ("head_lr", "weight_decay", "grad_clip", "gate_weight")
+"""What learning to read takes from the section of the training that follows."""
 WARMED_LR = 0.1
 """Times the heads' rate, for what the warm-up has taught: at the full rate joint training undoes it."""
 
@@ -95,18 +97,22 @@ class ReadingTask(TextTask):
         reading: Reading, params: Training, seed: int,
     ) -> None:  # fmt: skip
         _, one_of_each_text = np.unique(batches.examples.text_E, return_index=True)
-        super().__init__(backbone, heads, TextBatches(batches, one_of_each_text, reading.batch_size, (seed, 4)), params)
+        order = TextBatches(batches, one_of_each_text, reading.batch_size, (seed, 4))
+        super().__init__(backbone, heads, order, narrowed(params, READING_NEEDS))
         self.adapters, self.below, self.reading = adapters, below, reading
-        self.trained = nn.ModuleDict({"heads": heads, "adapters": adapters})
+        # Most decoders have a head for tools alone; the flat one chooses a tool by its configurations.
+        self.chooser: nn.Module = getattr(heads.decoder, "tool_head", heads.decoder)
+        used = {name: getattr(heads, name) for name in ("temporal", "reader", "characters", "norm", "gate")}
+        self.trained = nn.ModuleDict({**used, "chooser": self.chooser, "adapters": adapters})
 
     @property
     def module(self) -> nn.Module:
-        """Heads and adapters; only those the loss reaches move."""
+        """Adapters and the heads that tell tools; of them the temporal encoder is looked at and does not move."""
         return self.trained
 
     def param_groups(self) -> list[dict[str, Any]]:
         """Adapters, what reads the text, and the characters."""
-        parts = (self.heads.reader, self.heads.norm, self.heads.gate, self.heads.decoder)
+        parts = (self.heads.reader, self.heads.norm, self.heads.gate, self.chooser)
         read = [p for part in parts for p in part.parameters() if p.requires_grad]
         decay = self.params.weight_decay
         return [

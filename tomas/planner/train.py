@@ -20,6 +20,7 @@ from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import Spec, make_heads, make_rows, write_heads, write_spec
 from tomas.planner.calibrate import calibrate
 from tomas.planner.examples import Batches, read_examples
+from tomas.planner.kept_reading import kept_reading
 from tomas.planner.lexicon import Lexicon, learn_lexicon
 from tomas.planner.model import Heads
 from tomas.planner.plugins import saved_state, trained_options
@@ -69,7 +70,7 @@ def train_planner(
     backbone.prepare_for_training()
     with adapters.resting():
         below = open_below(backbone, examples.texts, cache / "texts")
-        reading, history = _learn_to_read(params, backbone, heads, batches, below, checkpoints)
+        reading, history = _learn_to_read(params, backbone, heads, batches, below, cache / "reading")
         history += _warm_up(params, heads, batches, checkpoints)
         store = None
         if heads.tail(params.lora) is not None:
@@ -130,7 +131,7 @@ def _learn_words(frame: pd.DataFrame, catalogue: Catalogue, seed: int) -> Lexico
 
 
 def _learn_to_read(
-    params: Params, backbone: Backbone, heads: Heads, batches: Batches, below: TextStore, checkpoints: Path
+    params: Params, backbone: Backbone, heads: Heads, batches: Batches, below: TextStore, kept: Path
 ) -> tuple[ReadingAdapters, History]:
     """Tune the backbone's middle, with reader, characters and gate, to the texts; from then on it is frozen too."""
     layers = tuned_layers(backbone.num_layers) if params.reading.epochs else range(0)
@@ -139,7 +140,7 @@ def _learn_to_read(
     if params.reading.epochs:
         task = ReadingTask(backbone, heads, adapters, batches, below, params.reading, params.training, params.seed)
         settings = LoopSettings(max_epochs=params.reading.epochs, grad_clip=params.training.grad_clip)
-        history = fit(task, settings, checkpoint=Checkpoint(checkpoints / "reading"), tracker=None, label="reading")
+        history = fit(task, settings, checkpoint=kept_reading(kept, task), tracker=None, label="reading")
     return adapters.requires_grad_(False), _in_phase(history, READING)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tomas.config import Params, load_params
+from tomas.config import Params, load_params, narrowed
 from tomas.errors import UserError
 from tomas.files import write_json
 from tomas.kernel.checks import check_parts
@@ -68,14 +68,6 @@ def stage(name: str, sections: Sequence[str], metrics: str | None = None) -> Cal
     return lambda function: Stage(name, tuple(sections), metrics, function)
 
 
-def declared(params: Params, sections: Sequence[str]) -> Params:
-    """The parameters with only these sections, so that DVC's record of what a stage reads cannot be wrong."""
-    narrowed = params.model_copy()
-    for name in type(params).model_fields.keys() - set(sections):
-        del narrowed.__dict__[name]
-    return narrowed
-
-
 def _run(stage: Stage) -> None:
     paths = project()
     params = load_params(paths.params)
@@ -88,7 +80,7 @@ def _run(stage: Stage) -> None:
     before = input_digests(paths.root, stage.name, stage.sections)
     cache = home / ".tomas" / "cache"
     folder = home / ".tomas" / "checkpoints" / f"{stage.name}-{combined(before)}"
-    visible = declared(params, stage.sections)
+    visible = narrowed(params, stage.sections)
     if int(os.environ.get("RANK", "0")) > 0:
         # A further process of `accelerate launch`: it computes, the first one records and writes.
         with open_run(stage.name, params.model_copy(update={"tracker": "none"}), home) as tracker:
