@@ -135,7 +135,7 @@ class Encoder(Section):
     """Peak learning rate of resource stream, fusion and speaker."""
     max_epochs: Count = 1
     """Passes over the table at most."""
-    epoch_share: Part = 0.75
+    epoch_share: Part = 0.7
     """Share of the rows that a pass goes through, drawn anew for each."""
     stop_loss: Annotated[float, Field(ge=0.0)] = 0.01
     """Training stops when an epoch's mean loss is below."""

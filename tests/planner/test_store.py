@@ -147,3 +147,28 @@ def test_batches_share_nothing_with_the_files(tmp_path: Path) -> None:
 def test_a_batch_goes_where_the_training_is(tmp_path: Path) -> None:
     prefix, states, mask = open_store(backbone(), "print", TEXTS, tmp_path).batch([0, 1], "meta")
     assert {tensor.device.type for tensor in (states, mask, *prefix[0], *prefix[1])} == {"meta"}
+
+
+def test_what_was_read_ahead_is_what_would_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = open_store(backbone(), "print", TEXTS, tmp_path)
+    expected = stored.batch([2, 0])
+    stored.read_ahead([2, 0])
+    stored.read_ahead([1])
+    prefix, states, mask = stored.batch([2, 0])
+    assert torch.equal(states, expected[1])
+    assert torch.equal(mask, expected[2])
+    assert all(torch.equal(a, b) for a, b in zip(prefix[0], expected[0][0], strict=True))
+    stored.batch([1])
+    monkeypatch.setattr(stored, "_fetch", None)
+    with pytest.raises(TypeError):  # fetched ahead once, given once
+        stored.batch([1])
+
+
+def test_a_full_disk_stops_the_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tomas.planner.store._write", full)
+    with pytest.raises(OSError, match="No space left"):
+        open_store(backbone(), "print", TEXTS, tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]

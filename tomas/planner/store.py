@@ -12,6 +12,7 @@ import os
 import shutil
 import weakref
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -48,66 +49,70 @@ class TextStore:
         self.kv_shape: list[int] = index["kv_shape"]  # layers, 2, key-value heads, head width
         self.state_shape: list[int] = index["state_shape"]  # depths, hidden
 
-    def keys_values(self, rows: Sequence[int], device: Device = "cpu") -> KeyValues:
-        """Keys and values of these texts."""
+    def keys_values(self, rows: Sequence[int]) -> torch.Tensor:
+        """Keys and values [L, 2, B, G, T, E] of these texts."""
         layers, two, heads, width = self.kv_shape
-        if not layers:  # a shallow backbone has none under those that learn to read
-            return []
         longest = max(self.lengths[row] for row in rows)
-        kv = torch.empty(layers, two, len(rows), heads, longest, width, dtype=self.dtype)
+        kv = np.empty((layers, two, len(rows), heads, longest, width), bits(self.dtype))
         with (self.folder / "kv.bin").open("rb") as file:
-            for place, row in enumerate(rows):
+            for place, row in enumerate(rows if layers else ()):  # a shallow backbone has none under those that read
                 padding = longest - self.lengths[row]
                 kv[:, :, place, :, :padding] = 0
-                kv[:, :, place, :, padding:] = self._text(file, row, self.kv_shape).permute(1, 2, 3, 0, 4)
-        return [(layer[0], layer[1]) for layer in kv.to(device)]
+                kv[:, :, place, :, padding:] = self._text(file, row, self.kv_shape).transpose(1, 2, 3, 0, 4)
+        return torch.from_numpy(kv).view(self.dtype)
 
-    def states(self, rows: Sequence[int], device: Device = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    def states(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Hidden states [B, D, T, H] and mask [B, T] of these texts."""
         longest = max(self.lengths[row] for row in rows)
         depths, hidden = self.state_shape
-        states = torch.zeros(len(rows), depths, longest, hidden, dtype=self.dtype)
-        mask = torch.zeros(len(rows), longest, dtype=torch.long)
+        states = np.zeros((len(rows), depths, longest, hidden), bits(self.dtype))
+        mask = np.zeros((len(rows), longest), np.int64)
         with (self.folder / "states.bin").open("rb") as file:
             for place, row in enumerate(rows):
                 start = longest - self.lengths[row]
-                states[place, :, start:] = self._text(file, row, self.state_shape).transpose(0, 1)
+                states[place, :, start:] = self._text(file, row, self.state_shape).swapaxes(0, 1)
                 mask[place, start:] = 1
-        return states.to(device), mask.to(device)
+        return torch.from_numpy(states).view(self.dtype), torch.from_numpy(mask)
 
-    def read_ahead(self, rows: Sequence[int]) -> None:
-        """Tell the system that these texts' keys and values are wanted soon, so that nobody waits for the disk."""
-        if not hasattr(os, "posix_fadvise"):
-            return
-        a_token = math.prod(self.kv_shape) * self.dtype.itemsize
-        with (self.folder / "kv.bin").open("rb") as file:
-            for row in rows:
-                place, size = self.starts[row] * a_token, self.lengths[row] * a_token
-                os.posix_fadvise(file.fileno(), place, size, os.POSIX_FADV_WILLNEED)
-
-    def _text(self, file: BinaryIO, row: int, shape: list[int]) -> torch.Tensor:
+    def _text(self, file: BinaryIO, row: int, shape: list[int]) -> np.ndarray:
         """What a file holds of one text [T, ...]; read, not mapped: page faults took five times as long."""
         count = self.lengths[row] * math.prod(shape)
         file.seek(self.starts[row] * math.prod(shape) * self.dtype.itemsize)
-        raw = np.fromfile(file, dtype=np.uint8, count=count * self.dtype.itemsize)
-        return torch.from_numpy(raw).view(self.dtype).view(self.lengths[row], *shape)
+        return np.fromfile(file, bits(self.dtype), count).reshape(self.lengths[row], *shape)
 
 
-class StoredTexts(NamedTuple):
-    """All layers' part of the texts."""
+class StoredTexts:
+    """All layers' part of the texts; what is read ahead comes from disk while another batch is worked on.
 
-    below: TextStore
-    above: TextStore
+    That is done without torch: its threads would get in the way of those that compute.
+    """
+
+    def __init__(self, below: TextStore, above: TextStore) -> None:
+        self.below, self.above = below, above
+        self._reader = ThreadPoolExecutor(1, "read-ahead")
+        self._ahead: dict[tuple[int, ...], Future[Fetched]] = {}
 
     def read_ahead(self, rows: Sequence[int]) -> None:
-        """Have what `batch` will need of these texts fetched from disk meanwhile."""
-        for store in self:
-            store.read_ahead(rows)
+        """Have what `batch` will give of these texts fetched meanwhile."""
+        self._ahead[tuple(rows)] = self._reader.submit(self._fetch, tuple(rows))
 
     def batch(self, rows: Sequence[int], device: Device = "cpu") -> tuple[KeyValues, torch.Tensor, torch.Tensor]:
         """Keys and values of every layer, the states [B, D, T, H] that are read, and mask [B, T] of these texts."""
-        prefix = self.below.keys_values(rows, device) + self.above.keys_values(rows, device)
-        return prefix, *self.above.states(rows, device)
+        ahead = self._ahead.pop(tuple(rows), None)
+        below, above, states_BDTH, mask_BT = ahead.result() if ahead else self._fetch(rows)
+        prefix = [(layer[0], layer[1]) for part in (below, above) for layer in part.to(device)]
+        return prefix, states_BDTH.to(device), mask_BT.to(device)
+
+    def _fetch(self, rows: Sequence[int]) -> "Fetched":
+        return self.below.keys_values(rows), self.above.keys_values(rows), *self.above.states(rows)
+
+
+Fetched = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def bits(dtype: torch.dtype) -> type[np.generic]:
+    """A number of the same size, for what numpy copies and cannot read."""
+    return np.int16 if dtype.itemsize == 2 else np.int32
 
 
 def open_below(backbone: Backbone, texts: list[list[int]], folder: Path) -> TextStore:
@@ -128,7 +133,7 @@ def open_above(backbone: Backbone, adapters: str, below: TextStore, folder: Path
     split, layers = tuned_layers(backbone.num_layers).start, backbone.num_layers
 
     def from_below(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        states_B1TH, mask_BT = below.states(rows, backbone.model.device)
+        states_B1TH, mask_BT = (tensor.to(backbone.model.device) for tensor in below.states(rows))
         return states_B1TH[:, 0], mask_BT
 
     key = [below.folder.name, adapters]
@@ -184,30 +189,28 @@ def _write_store(fill: _Fill, folder: Path) -> None:
             kv_LSBGTE, states_DBTH = _read(fill, rows)
             for place, row in enumerate(rows):
                 own = slice(-fill.lengths[row], None)
-                kv_TLSGE = kv_LSBGTE[:, :, place, :, own].permute(3, 0, 1, 2, 4)
-                _write(kv_file, starts[row], kv_TLSGE)
-                _write(state_file, starts[row], states_DBTH[:, place, own].transpose(0, 1))
-    index = {
-        "lengths": fill.lengths,
-        "kv_shape": kv_TLSGE.shape[1:],
-        "state_shape": (states_DBTH.shape[0], states_DBTH.shape[3]),
-    }
-    write_json(folder / "index.json", {name: list(value) for name, value in index.items()})
+                _write(kv_file, starts[row], kv_LSBGTE[:, :, place, :, own].transpose(3, 0, 1, 2, 4))
+                _write(state_file, starts[row], states_DBTH[:, place, own].swapaxes(0, 1))
+    (layers, two, _, heads, _, width), (depths, *_, hidden) = kv_LSBGTE.shape, states_DBTH.shape
+    shapes = {"kv_shape": [layers, two, heads, width], "state_shape": [depths, hidden]}
+    write_json(folder / "index.json", {"lengths": fill.lengths, **shapes})
 
 
-def _read(fill: _Fill, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Keys and values [layers, 2, B, heads, T, width], and states [D, B, T, H], of a batch."""
+def _read(fill: _Fill, rows: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Keys and values [layers, 2, B, heads, T, width], and states [D, B, T, H], of a batch, as bits."""
     hidden_BTH, mask_BT = fill.inputs(rows)
     kept: KeyValues = []
     depths = sorted({*fill.depths, fill.layers.stop})
     states = states_at(fill.backbone, fill.layers.start, depths, hidden_BTH, mask_BT, kept)
     kv = [torch.stack(both) for both in kept]
     kv_LSBGTE = torch.stack(kv) if kv else hidden_BTH.new_empty(0, 2, len(mask_BT), 1, mask_BT.shape[1], 1)
-    return kv_LSBGTE.cpu(), torch.stack([states[depth] for depth in fill.depths]).cpu()
+    both = kv_LSBGTE, torch.stack([states[depth] for depth in fill.depths])
+    kv_bits, state_bits = (tensor.cpu().view(torch.uint8).numpy().view(bits(tensor.dtype)) for tensor in both)
+    return kv_bits, state_bits
 
 
-def _write(file: BinaryIO, token: int, values_T: torch.Tensor) -> None:
+def _write(file: BinaryIO, token: int, values_T: np.ndarray) -> None:
     """Write a text's values [T, ...] where its tokens have their place."""
-    raw = values_T.contiguous().view(torch.uint8).numpy()
-    file.seek(token * (raw.nbytes // len(values_T)))
+    raw = np.ascontiguousarray(values_T)
+    file.seek(token * (raw.nbytes // len(raw)))
     file.write(raw.data)

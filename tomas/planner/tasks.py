@@ -16,7 +16,7 @@ from tomas.planner.model import Decision, Heads, Text, cached_pass, padded, whol
 from tomas.planner.reader import read_layers, tuned_layers
 from tomas.planner.store import StoredTexts, TextStore
 from tomas.planner.text_batches import TextBatches
-from tomas.training.processes import global_mean
+from tomas.training.processes import global_mean, of_process
 
 WARMUP_BATCH = 256
 CHARACTERS_LR = 10
@@ -127,7 +127,7 @@ class ReadingTask(TextTask):
 
     def decide(self, batch: Batch) -> Decision:
         """The tuned layers alone, over what was kept of those below: what `whole_pass` says before the context."""
-        states_B1TH, mask_BT = self.below.states(batch.text_B.tolist(), batch.now_BCP.device)
+        states_B1TH, mask_BT = (tensor.to(batch.now_BCP.device) for tensor in self.below.states(batch.text_B.tolist()))
         start, depths = tuned_layers(self.backbone.num_layers).start, read_layers(self.backbone.num_layers)
         found = states_at(self.backbone, start, depths, states_B1TH[:, 0], mask_BT)
         text = Text(torch.stack([found[depth] for depth in depths], dim=1), mask_BT, self.grams(batch), batch.keep_B2)
@@ -169,7 +169,7 @@ class JointTask(TextTask):
     def batch(self, epoch: int, index: int) -> Batch:
         """Examples in random order; what is kept of the next batch's texts is fetched from disk meanwhile."""
         if self.store is not None and index + 1 < len(self.order):
-            self.store.read_ahead(self.order.texts(epoch, index + 1))
+            self.store.read_ahead(of_process(self.order.texts(epoch, index + 1)))
         return super().batch(epoch, index)
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:

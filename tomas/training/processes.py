@@ -30,6 +30,12 @@ def is_first_process() -> bool:
     return bool(PartialState().is_main_process)
 
 
+def of_process(items: list[int]) -> list[int]:
+    """This process's part of a batch's rows, the same that `rows_of_process` takes."""
+    state = PartialState()
+    return items[state.process_index :: state.num_processes]
+
+
 def rows_of_process(batch: Any, accelerator: Accelerator) -> Any:
     """This process's rows of a batch (every num_processes-th), on its device.
 
