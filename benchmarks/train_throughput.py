@@ -38,6 +38,8 @@ from tomas.planner.tasks import JointTask, ReadingTask
 from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit
 
+AT_ONCE = 32
+"""Examples of a batch that Trainer holds in memory at once; 96 of the default run took it more than 24 GB."""
 IGNORED = -100
 """What transformers takes as "no label here"."""
 Way = Callable[[], object]
@@ -156,10 +158,11 @@ def padded_on_the_right(few: Sequence[tuple[list[int], list[int]]]) -> dict[str,
 
 def train(module: nn.Module, examples: Sequence[Any], collate: Callable[..., Any], params: Params) -> None:
     """One pass of Trainer over the examples, with nothing written or logged."""
-    settings = params.training
+    settings, at_once = params.training, min(AT_ONCE, params.training.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=settings.batch_size,
+            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=at_once,
+            gradient_accumulation_steps=settings.batch_size // at_once,
             learning_rate=settings.lr, weight_decay=settings.weight_decay, max_grad_norm=settings.grad_clip,
             lr_scheduler_type="cosine", use_cpu=not torch.cuda.is_available(), remove_unused_columns=False,
             report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,
