@@ -39,7 +39,7 @@ from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit
 
 AT_ONCE = 32
-"""Examples of a batch that Trainer holds in memory at once; 96 of the default run took it more than 24 GB."""
+"""Most examples of a batch that Trainer holds in memory at once; 96 of the default run took it more than 24 GB."""
 IGNORED = -100
 """What transformers takes as "no label here"."""
 Way = Callable[[], object]
@@ -158,7 +158,8 @@ def padded_on_the_right(few: Sequence[tuple[list[int], list[int]]]) -> dict[str,
 
 def train(module: nn.Module, examples: Sequence[Any], collate: Callable[..., Any], params: Params) -> None:
     """One pass of Trainer over the examples, with nothing written or logged."""
-    settings, at_once = params.training, min(AT_ONCE, params.training.batch_size)
+    settings = params.training
+    at_once = max(size for size in range(1, AT_ONCE + 1) if settings.batch_size % size == 0)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder, num_train_epochs=1, per_device_train_batch_size=at_once,

@@ -5,7 +5,6 @@ those above, which are computed once reading is learnt.
 """
 
 import fcntl
-import hashlib
 import json
 import math
 import os
@@ -24,7 +23,7 @@ from tqdm import tqdm
 from tomas.backbone.layers import states_at
 from tomas.backbone.loading import Backbone
 from tomas.backbone.prefix import KeyValues
-from tomas.files import whole, write_json
+from tomas.files import digest_of_value, whole, write_json
 from tomas.planner.model import padded
 from tomas.planner.reader import read_layers, tuned_layers
 
@@ -153,7 +152,7 @@ class _Fill(NamedTuple):
 
 def _open(folder: Path, key: Sequence[object], fill: _Fill) -> TextStore:
     """The store of this key; made on first use, others that nobody reads make room."""
-    place = folder / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
+    place = folder / digest_of_value(key)[:20]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not place.is_dir():
@@ -189,28 +188,26 @@ def _write_store(fill: _Fill, folder: Path) -> None:
             kv_LSBGTE, states_DBTH = _read(fill, rows)
             for place, row in enumerate(rows):
                 own = slice(-fill.lengths[row], None)
-                _write(kv_file, starts[row], kv_LSBGTE[:, :, place, :, own].transpose(3, 0, 1, 2, 4))
-                _write(state_file, starts[row], states_DBTH[:, place, own].swapaxes(0, 1))
+                _write(kv_file, starts[row], kv_LSBGTE[:, :, place, :, own].permute(3, 0, 1, 2, 4))
+                _write(state_file, starts[row], states_DBTH[:, place, own].transpose(0, 1))
     (layers, two, _, heads, _, width), (depths, *_, hidden) = kv_LSBGTE.shape, states_DBTH.shape
     shapes = {"kv_shape": [layers, two, heads, width], "state_shape": [depths, hidden]}
     write_json(folder / "index.json", {"lengths": fill.lengths, **shapes})
 
 
-def _read(fill: _Fill, rows: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Keys and values [layers, 2, B, heads, T, width], and states [D, B, T, H], of a batch, as bits."""
+def _read(fill: _Fill, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values [layers, 2, B, heads, T, width], and states [D, B, T, H], of a batch."""
     hidden_BTH, mask_BT = fill.inputs(rows)
     kept: KeyValues = []
     depths = sorted({*fill.depths, fill.layers.stop})
     states = states_at(fill.backbone, fill.layers.start, depths, hidden_BTH, mask_BT, kept)
     kv = [torch.stack(both) for both in kept]
     kv_LSBGTE = torch.stack(kv) if kv else hidden_BTH.new_empty(0, 2, len(mask_BT), 1, mask_BT.shape[1], 1)
-    both = kv_LSBGTE, torch.stack([states[depth] for depth in fill.depths])
-    kv_bits, state_bits = (tensor.cpu().view(torch.uint8).numpy().view(bits(tensor.dtype)) for tensor in both)
-    return kv_bits, state_bits
+    return kv_LSBGTE.cpu(), torch.stack([states[depth] for depth in fill.depths]).cpu()
 
 
-def _write(file: BinaryIO, token: int, values_T: np.ndarray) -> None:
+def _write(file: BinaryIO, token: int, values_T: torch.Tensor) -> None:
     """Write a text's values [T, ...] where its tokens have their place."""
-    raw = np.ascontiguousarray(values_T)
-    file.seek(token * (raw.nbytes // len(raw)))
+    raw = values_T.contiguous().view(torch.uint8).numpy()
+    file.seek(token * (raw.nbytes // len(values_T)))
     file.write(raw.data)
