@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import tomas
 from tomas.errors import UserError
+from tomas.garbage import collect_rarely
 from tomas.registry import suggestion
 
 COMMANDS = {
@@ -31,6 +32,7 @@ TAKE_A_COMMAND = {"execute", "export"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one `tomas` sub-command and return its exit code."""
+    collect_rarely()
     words = list(sys.argv[1:] if argv is None else argv)
     return guarded(lambda: _dispatch(words))
 

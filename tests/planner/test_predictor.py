@@ -8,6 +8,7 @@ import torch
 
 from tests.encoder.small import CATALOGUE
 from tests.planner.small import untrained
+from tomas.backbone.prepacked import Prepacked
 from tomas.domain import oracle
 from tomas.domain.request import Request
 from tomas.domain.resources import SIZES
@@ -82,3 +83,18 @@ def test_language_model_and_lexicon_say_together_which_tool_and_whether_there_is
         assert after.tool_id == len(names) - 1
         assert after.serviceable == pytest.approx(1 / (1 + np.exp(-3.0 * after.evidence[2])))
         assert after.serviceable > 0.9
+
+
+def test_weights_are_laid_out_from_the_second_pass_on_and_say_the_same(tmp_path: Path) -> None:
+    backbone = {"name": "tiny", "dtype": "bfloat16"}
+    predictor = Predictor(read_artifact(untrained(tmp_path / "planner", backbone=backbone)))
+
+    def laid_out() -> int:
+        return sum(isinstance(module, Prepacked) for module in predictor.backbone.body.modules())
+
+    first = predictor.predict(cases())
+    assert not laid_out()
+    for before, after in zip(first, predictor.predict(cases()), strict=True):
+        assert np.array_equal(before.tool_probabilities, after.tool_probabilities)
+        assert np.array_equal(before.config_logits, after.config_logits)
+    assert laid_out()

@@ -92,7 +92,7 @@ class Predictor:
             self.lora = apply_adapters(self.backbone, artifact.folder, self.spec.tva, tail)
             self.adapters = [*reading, *self.lora]
             self.lexicon = load_lexicon(artifact.folder, len(self.catalogue.tools))
-        prepack(self.backbone)
+        self._passes = 0
         # Other kernels have a way of their own with several sequences: padding.
         self.packs = self.backbone.attention.used == "sdpa"
         if self.packs:
@@ -124,6 +124,9 @@ class Predictor:
     @torch.inference_mode()
     def decide(self, cases: Sequence[Case], tokens: list[list[int]]) -> Decision:
         """Tool and gate logits, and the state the configuration is looked up by."""
+        if self._passes == 1:  # laying the weights out takes as long as ten passes: not for a single plan
+            prepack(self.backbone)
+        self._passes += 1
         windows = np.stack([self.window.read(case.timeline, case.t_inf_ms) for case in cases])
         now_BCP = torch.from_numpy(windows).to(self.device)
         known = Grams.of([grams(case.request.text) for case in cases], self.device)

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from tomas.config import Params, load_params, narrowed
 from tomas.errors import UserError
 from tomas.files import write_json
+from tomas.garbage import collect_rarely
 from tomas.kernel.checks import check_parts
 from tomas.paths import Paths, project
 from tomas.runtime.inputs import changed, combined, input_digests
@@ -48,6 +49,7 @@ class Stage:
 
     def __call__(self) -> int:
         die_with_dvc()
+        collect_rarely()
         try:
             _run(self)
         except UserError as error:
