@@ -1,6 +1,7 @@
 """Learning to read: each text once an epoch, what reads it and nothing else moves, and planning reads the same way."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from tests.planner.small import untrained_heads
-from tests.planner.small_training import prepare, small_params
+from tests.planner.small_training import prepare, small_params, train
 from tomas.backbone.loading import load_backbone
 from tomas.backbone.reading import add_reading
 from tomas.data.validated import load_catalogue, load_timelines
@@ -163,3 +164,18 @@ def test_the_oldest_readings_make_room(paths: Paths, tmp_path: Path) -> None:
         files.append(kept_reading(tmp_path, task).file)
         os.utime(files[-1].parent, (number, number))
     assert sorted(tmp_path.iterdir()) == sorted(file.parent for file in files[2:])
+
+
+def test_another_temporal_encoder_decoder_or_first_vector_shares_what_was_learnt(tmp_path: Path) -> None:
+    """Each part's first weights come from a stream of their own."""
+    project = prepare(tmp_path)
+    target = project.root / "planner"
+
+    def readings(**sections: Any) -> int:
+        train(project, small_params(**sections), target)
+        shutil.rmtree(target.with_suffix(".checkpoints"))
+        return len(list((target.with_suffix(".cache") / "reading").iterdir()))
+
+    assert readings() == 1
+    assert readings(temporal={"kind": "attention"}, decoder={"kind": "regressor", "init": "random"}) == 1
+    assert readings(decoder={"kind": "flat"}) == 2, "which chooses a tool by its configurations"

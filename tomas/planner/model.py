@@ -20,6 +20,7 @@ from tomas.planner.characters import Characters, Grams
 from tomas.planner.decoder import Rows
 from tomas.planner.reader import TextReader, read_layers
 from tomas.planner.windows import CHANNELS
+from tomas.training.starts import own_start
 
 MAX_TEXT_TOKENS = 192
 """Longer requests are cut."""
@@ -48,11 +49,13 @@ class Heads(nn.Module):
         self.projector = nn.Linear(temporal.dim, temporal.prefix_tokens * hidden)
         self.decision = nn.Parameter(torch.randn(1, hidden) / hidden**0.5)
         self.mix = nn.Parameter(torch.full((hidden,), 0.1))
-        self.reader = TextReader(hidden)
-        self.characters = Characters(hidden)
-        self.norm = nn.LayerNorm(hidden)
-        self.gate = nn.Linear(hidden, 1)
-        self.decoder = registry.load("decoder", decoder.kind)(hidden, temporal.dim, num_tools, rows)
+        with own_start("reader"):
+            self.reader = TextReader(hidden)
+            self.characters = Characters(hidden)
+            self.norm = nn.LayerNorm(hidden)
+            self.gate = nn.Linear(hidden, 1)
+        with own_start("decoder"):
+            self.decoder = registry.load("decoder", decoder.kind)(hidden, temporal.dim, num_tools, rows)
         if not decoder.train_vectors and hasattr(self.decoder, "config_head"):
             self.decoder.config_head.weight.requires_grad_(False)
 

@@ -100,14 +100,16 @@ class ReadingTask(TextTask):
         order = TextBatches(batches, one_of_each_text, reading.batch_size, (seed, 4))
         super().__init__(backbone, heads, order, narrowed(params, READING_NEEDS))
         self.adapters, self.below, self.reading = adapters, below, reading
-        # Most decoders have a head for tools alone; the flat one chooses a tool by its configurations.
-        self.chooser: nn.Module = getattr(heads.decoder, "tool_head", heads.decoder)
-        used = {name: getattr(heads, name) for name in ("temporal", "reader", "characters", "norm", "gate")}
+        # Most decoders have a head for tools alone; the flat one chooses a tool by its configurations and the window.
+        alone = hasattr(heads.decoder, "tool_head")
+        self.chooser: nn.Module = heads.decoder.tool_head if alone else heads.decoder
+        names = ("reader", "characters", "norm", "gate", *(() if alone else ("temporal",)))
+        used = {name: getattr(heads, name) for name in names}
         self.trained = nn.ModuleDict({**used, "chooser": self.chooser, "adapters": adapters})
 
     @property
     def module(self) -> nn.Module:
-        """Adapters and the heads that tell tools; of them the temporal encoder is looked at and does not move."""
+        """Adapters and the heads that tell tools; the temporal encoder, where it has a say in that, does not move."""
         return self.trained
 
     def param_groups(self) -> list[dict[str, Any]]:

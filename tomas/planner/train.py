@@ -33,6 +33,7 @@ from tomas.training.hooks import Hooks
 from tomas.training.loop import History, LoopSettings, MetricSink, fit
 from tomas.training.plugins import TRAINED_KINDS, hooks_for, resolved_plugins, schedules_for
 from tomas.training.processes import is_first_process
+from tomas.training.starts import own_start
 
 STATISTICS_SAMPLE = 512
 READING, WARM_UP, JOINT = 0.0, 1.0, 2.0
@@ -70,7 +71,8 @@ def train_planner(
     backbone.prepare_for_training()
     with adapters.resting():
         below = open_below(backbone, examples.texts, cache / "texts")
-        reading, history = _learn_to_read(params, backbone, heads, batches, below, cache / "reading")
+        with own_start("reading"):
+            reading, history = _learn_to_read(params, backbone, heads, batches, below, cache / "reading")
         history += _warm_up(params, heads, batches, checkpoints)
         store = None
         if heads.tail(params.lora) is not None:
