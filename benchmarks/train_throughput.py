@@ -76,7 +76,7 @@ def our_way(inputs: Inputs, folder: Path) -> tuple[Way, dict[str, float]]:
     """The stage's own loop over all examples once, and the seconds a text takes before it."""
     params, (backbone, heads, batches) = inputs.params, parts(inputs)
     texts, grad_clip = batches.examples.texts, inputs.params.training.grad_clip
-    task = joint_task(inputs, backbone, heads, batches, heads.tail(params.lora), None)
+    task = joint_task(inputs, backbone, heads, batches, heads.tail(params.lora))
     adapters = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
     backbone.prepare_for_training()
     began = time.perf_counter()
@@ -95,7 +95,7 @@ def our_way(inputs: Inputs, folder: Path) -> tuple[Way, dict[str, float]]:
 def trainer_with_heads(inputs: Inputs) -> Way:
     """Trainer over the planner's own heads and losses, LoRA on every position."""
     backbone, heads, batches = parts(inputs)
-    module = WithHeads(joint_task(inputs, backbone, heads, batches, None, None))
+    module = WithHeads(joint_task(inputs, backbone, heads, batches, None))
     rows = list(range(len(batches.examples)))
     return lambda: train(module, rows, lambda few: {"rows": torch.tensor(few)}, inputs.params)
 
@@ -121,15 +121,13 @@ def parts(inputs: Inputs) -> tuple[Backbone, Heads, Batches]:
     return backbone, heads, Batches(examples, inputs.catalogue)
 
 
-def joint_task(
-    inputs: Inputs, backbone: Backbone, heads: Heads, batches: Batches, tail: int | None, store: Any
-) -> JointTask:
+def joint_task(inputs: Inputs, backbone: Backbone, heads: Heads, batches: Batches, tail: int | None) -> JointTask:
     """What Phase 3 trains, with adapters on the last `tail` positions or on all."""
     params = inputs.params
     adapters = Adapters(backbone, params.lora, params.tva, tail)
     vectors_NH = torch.zeros(len(inputs.catalogue), backbone.hidden_size)
     anchor = make_rows(inputs.catalogue, vectors_NH)
-    return JointTask(backbone, heads, adapters.trained, batches, store, anchor, params.training, params.seed)
+    return JointTask(backbone, heads, adapters.trained, batches, anchor, params.training, params.seed)
 
 
 class WithHeads(nn.Module):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import tomas
 from tomas.errors import UserError
-from tomas.garbage import collect_rarely
+from tomas.memory import collect_rarely
 from tomas.registry import suggestion
 
 COMMANDS = {

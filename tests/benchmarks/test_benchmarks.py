@@ -94,9 +94,11 @@ def test_the_trainer_of_phase_3_has_the_loss_of_ours(tmp_path: Path) -> None:
     def task(cached: bool) -> JointTask:
         backbone, heads, batches = train_throughput.parts(inputs)
         texts = batches.examples.texts
-        store = open_store(backbone, backbone.fingerprint, texts, tmp_path / "texts") if cached else None
-        tail = heads.tail(inputs.params.lora) if cached else None
-        return train_throughput.joint_task(inputs, backbone, heads, batches, tail, store)
+        task = train_throughput.joint_task(
+            inputs, backbone, heads, batches, heads.tail(inputs.params.lora) if cached else None
+        )
+        task.store = open_store(backbone, backbone.fingerprint, texts, tmp_path / "texts") if cached else None
+        return task
 
     ours, theirs = task(True), train_throughput.WithHeads(task(False))
     rows = torch.arange(6)
@@ -108,7 +110,7 @@ def test_the_trainer_of_phase_3_has_the_loss_of_ours(tmp_path: Path) -> None:
 def test_the_trainer_of_phase_3_trains() -> None:
     inputs = read_inputs(parameters(OPTIONS), 6)
     backbone, heads, batches = train_throughput.parts(inputs)
-    module = train_throughput.WithHeads(train_throughput.joint_task(inputs, backbone, heads, batches, None, None))
+    module = train_throughput.WithHeads(train_throughput.joint_task(inputs, backbone, heads, batches, None))
     before = {name: value.clone() for name, value in module.named_parameters()}
     train_throughput.train(module, range(6), lambda few: {"rows": torch.tensor(few)}, inputs.params)
     moved = {name for name, value in module.named_parameters() if not torch.equal(value, before[name])}

@@ -174,7 +174,9 @@ def test_the_loss_is_what_its_kind_says(catalogue: Catalogue, kind: str, everywh
         wide = everywhere or kind == "flat"
         pools = [np.arange(81) if wide else ids[b].numpy() for b in range(3)]
         expected = sum(np.log(np.exp(logits[b, pools[b]] - logits[b, config[b]]).sum()) for b in range(3))
-    assert float(made.config_loss(batch, query, everywhere)) == pytest.approx(float(expected), rel=1e-4)
+    assert float(made.config_loss(batch, query, made.score(query, ids), everywhere)) == pytest.approx(
+        float(expected), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", ["hierarchical", "flat"])

@@ -14,7 +14,7 @@ from tests.planner.small_training import small_params
 from tomas.backbone.loading import Backbone, load_backbone
 from tomas.backbone.prefix import prefill
 from tomas.planner.model import padded, text_states
-from tomas.planner.store import StoredTexts, TextStore
+from tomas.planner.store import StoredTexts, TextStore, open_above, open_below
 
 TEXTS = [[5, 9, 3], [8, 7, 6, 5, 4, 90], [33], [5, 9, 3, 200]]
 
@@ -109,6 +109,18 @@ def test_other_adapters_compute_the_layers_above_anew_and_leave_those_below(tmp_
     assert other.below.folder == below
     assert other.above.folder != above
     assert not above.exists()
+
+
+def test_texts_that_are_not_asked_for_are_left_out_above(tmp_path: Path) -> None:
+    made = backbone()
+    below = open_below(made, TEXTS, tmp_path)
+    every, some = (open_above(made, "print", below, tmp_path, rows) for rows in (None, [2, 0, 2]))
+    torch.testing.assert_close(some.keys_values([0, 2]), every.keys_values([0, 2]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(some.states([2])[0], every.states([2])[0], rtol=1e-4, atol=1e-5)
+    tokens = len(TEXTS[0]) + len(TEXTS[2])
+    sizes = [(store.folder / "kv.bin").stat().st_size for store in (every, some)]
+    assert sizes[1] * sum(map(len, TEXTS)) == sizes[0] * tokens
+    assert open_above(made, "print", below, tmp_path, [0, 2]).folder == some.folder
 
 
 def test_a_store_that_is_being_read_stays(tmp_path: Path) -> None:

@@ -58,9 +58,20 @@ def joint(examples: Examples, catalogue: Catalogue, folder: Path | None = None, 
     store = None if folder is None else open_store(backbone, "print", examples.texts, folder)
     adapters = Adapters(backbone, spec.lora, spec.tva, heads.tail(spec.lora))
     anchor = make_rows(catalogue, torch.zeros(len(catalogue), 64))
-    return JointTask(
-        backbone, heads, adapters.trained, Batches(examples, catalogue), store, anchor, params.training, seed=3
-    )
+    task = JointTask(backbone, heads, adapters.trained, Batches(examples, catalogue), anchor, params.training, seed=3)
+    task.store = store
+    return task
+
+
+def test_what_is_drawn_are_the_texts_of_every_batch(examples: Examples, catalogue: Catalogue) -> None:
+    task = joint(examples, catalogue, epoch_share=0.3)
+    met = [
+        {text for index in range(task.num_batches(epoch)) for text in task.batch(epoch, index).text_B.tolist()}
+        for epoch in range(2)
+    ]
+    assert task.order.drawn(1) == sorted(met[0])
+    assert task.order.drawn(2) == sorted(met[0] | met[1])
+    assert len(met[0]) < len(examples.texts)
 
 
 def test_examples_are_the_labelled_lines(

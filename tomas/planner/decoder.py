@@ -82,11 +82,13 @@ class Hierarchical(nn.Module):
             logits_BN = torch.einsum("bh,bnh->bn", query_BH, rows_BNH) + self.config_head.bias[rows]
         return logits_BN.masked_fill(ids_BN < 0, float("-inf"))
 
-    def config_loss(self, batch: Any, query_BH: torch.Tensor, everywhere: bool) -> torch.Tensor:
+    def config_loss(
+        self, batch: Any, query_BH: torch.Tensor, scores_BN: torch.Tensor, everywhere: bool
+    ) -> torch.Tensor:
         """Summed cross-entropy of the oracle's configuration, among its tool's and size's or among all."""
         if everywhere:
             return nn.functional.cross_entropy(self.config_head(query_BH), batch.config_B, reduction="sum")
-        return nn.functional.cross_entropy(self.score(query_BH, batch.ids_BN), batch.place_B, reduction="sum")
+        return nn.functional.cross_entropy(scores_BN, batch.place_B, reduction="sum")
 
 
 class Flat(Hierarchical):
@@ -111,9 +113,11 @@ class Flat(Hierarchical):
         """The one case beyond all tools: neither tool nor size is told."""
         return torch.full_like(tool_B, self.num_tools * NUM_SIZES)
 
-    def config_loss(self, batch: Any, query_BH: torch.Tensor, everywhere: bool) -> torch.Tensor:  # noqa: ARG002 - always
+    def config_loss(
+        self, batch: Any, query_BH: torch.Tensor, scores_BN: torch.Tensor, everywhere: bool  # noqa: ARG002 - always
+    ) -> torch.Tensor:  # fmt: skip
         """Summed cross-entropy among all configurations."""
-        return super().config_loss(batch, query_BH, everywhere=True)
+        return super().config_loss(batch, query_BH, scores_BN, everywhere=True)
 
 
 class Regressor(nn.Module):
@@ -142,6 +146,8 @@ class Regressor(nn.Module):
         distance_BN = (self.features_NF[ids_BN.clamp(min=0)] - query_BF[:, None]).square().sum(dim=2)
         return (-distance_BN).masked_fill(ids_BN < 0, float("-inf"))
 
-    def config_loss(self, batch: Any, query_BF: torch.Tensor, everywhere: bool) -> torch.Tensor:  # noqa: ARG002 - no rows
+    def config_loss(
+        self, batch: Any, query_BF: torch.Tensor, scores_BN: torch.Tensor, everywhere: bool  # noqa: ARG002 - no rows
+    ) -> torch.Tensor:  # fmt: skip
         """Summed Huber loss of the four values."""
         return nn.functional.huber_loss(query_BF, self.features_NF[batch.config_B], reduction="sum")

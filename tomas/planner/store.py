@@ -127,16 +127,25 @@ def open_below(backbone: Backbone, texts: list[list[int]], folder: Path) -> Text
     return _open(folder, key, fill)
 
 
-def open_above(backbone: Backbone, adapters: str, below: TextStore, folder: Path) -> TextStore:
-    """The other layers, with the reading adapters of this fingerprint in place, and the states that are read."""
+def open_above(
+    backbone: Backbone, adapters: str, below: TextStore, folder: Path, rows: Sequence[int] | None = None
+) -> TextStore:
+    """The other layers, with the reading adapters of this fingerprint in place, and the states that are read.
+
+    Of these texts only, where `rows` names some.
+    """
     split, layers = tuned_layers(backbone.num_layers).start, backbone.num_layers
 
     def from_below(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         states_B1TH, mask_BT = (tensor.to(backbone.model.device) for tensor in below.states(rows))
         return states_B1TH[:, 0], mask_BT
 
-    key = [below.folder.name, adapters]
-    return _open(folder, key, _Fill(backbone, range(split, layers), read_layers(layers), below.lengths, from_below))
+    wanted = range(len(below.lengths)) if rows is None else sorted(set(rows))
+    lengths = [0] * len(below.lengths)
+    for row in wanted:
+        lengths[row] = below.lengths[row]
+    key = [below.folder.name, adapters, list(wanted)]
+    return _open(folder, key, _Fill(backbone, range(split, layers), read_layers(layers), lengths, from_below))
 
 
 class _Fill(NamedTuple):
@@ -147,6 +156,7 @@ class _Fill(NamedTuple):
     depths: list[int]
     """After how many layers the states are kept."""
     lengths: list[int]
+    """Tokens of each text; one of none is left out."""
     inputs: Inputs
 
 
@@ -181,7 +191,7 @@ def _is_read(store: Path) -> bool:
 def _write_store(fill: _Fill, folder: Path) -> None:
     """Read every text and write what is kept; written, not mapped, so that the pages are not this process's memory."""
     starts = np.concatenate([[0], np.cumsum(fill.lengths)]).tolist()
-    order = np.argsort(fill.lengths, kind="stable").tolist()
+    order = [row for row in np.argsort(fill.lengths, kind="stable").tolist() if fill.lengths[row]]
     with (folder / "kv.bin").open("wb") as kv_file, (folder / "states.bin").open("wb") as state_file:
         for start in tqdm(range(0, len(order), BATCH), desc="read texts", unit="batch", disable=None):
             rows = order[start : start + BATCH]

@@ -140,13 +140,15 @@ class JointTask(TextTask):
     """Tool, gate and configuration together, through the backbone with LoRA."""
 
     def __init__(
-        self, backbone: Backbone, heads: Heads, lora: list[nn.Parameter], batches: Batches, store: StoredTexts | None,
-        anchor: Rows, params: Training, seed: int,
+        self, backbone: Backbone, heads: Heads, lora: list[nn.Parameter], batches: Batches, anchor: Rows,
+        params: Training, seed: int,
     ) -> None:  # fmt: skip
         every_example = np.arange(len(batches.examples))
         order = TextBatches(batches, every_example, params.batch_size, (seed, 2), params.epoch_share)
         super().__init__(backbone, heads, order, params)
-        self.lora, self.store, self.anchor = lora, store, anchor
+        self.lora, self.anchor = lora, anchor
+        self.store: StoredTexts | None = None
+        """What is kept of the texts it draws; without it they are read whole in every step."""
         self.trained = nn.ModuleDict({"heads": heads, "lora": nn.ParameterList(lora)})
 
     @property
@@ -246,8 +248,8 @@ def configuration_loss(heads: Heads, batch: Batch, query_BQ: torch.Tensor, param
     rules those out, the second has to have put the rest in order: it is the excess of latency to be expected from a
     draw among those that fit, as the model rates them.
     """
-    exact = heads.decoder.config_loss(batch, query_BQ, params.config_loss == "global")
-    fits_BN = batch.excess_BN >= 0
-    scores_BN = heads.decoder.score(query_BQ, batch.ids_BN).masked_fill(~fits_BN, float("-inf"))
-    expected = (scores_BN.softmax(dim=1) * batch.excess_BN.clamp(min=0)).sum()
+    scores_BN = heads.decoder.score(query_BQ, batch.ids_BN)
+    exact = heads.decoder.config_loss(batch, query_BQ, scores_BN, params.config_loss == "global")
+    among_fitting_BN = scores_BN.masked_fill(batch.excess_BN < 0, float("-inf")).softmax(dim=1)
+    expected = (among_fitting_BN * batch.excess_BN.clamp(min=0)).sum()
     return exact + params.regret_weight * expected  # type: ignore[no-any-return]

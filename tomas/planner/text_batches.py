@@ -8,7 +8,8 @@ import numpy as np
 from tomas.domain.resources import Ints
 from tomas.planner.examples import Batch, Batches
 
-BUCKET = 16
+BUCKET = 32
+"""Batches whose texts are sorted by length together; with half as many, twice as much of a batch is padding."""
 LEFT_OUT = 0.4
 """Share of examples in which the reader's word on the text is left out, and of those in which the characters' is."""
 
@@ -40,6 +41,12 @@ class TextBatches:
         """The texts of one batch."""
         texts: list[int] = self.batches.examples.text_E[self._rows(epoch, index)].tolist()
         return texts
+
+    def drawn(self, epochs: int) -> list[int]:
+        """Every text that so many epochs meet."""
+        return sorted(
+            {text for epoch in range(epochs) for index in range(len(self)) for text in self.texts(epoch, index)}
+        )
 
     def _rows(self, epoch: int, index: int) -> Ints:
         if self._epoch != epoch:

@@ -74,11 +74,11 @@ def train_planner(
         with own_start("reading"):
             reading, history = _learn_to_read(params, backbone, heads, batches, below, cache / "reading")
         history += _warm_up(params, heads, batches, checkpoints)
-        store = None
+        anchor = make_rows(catalogue, vectors_NH)
+        task = JointTask(backbone, heads, adapters.trained, batches, anchor, params.training, params.seed)
         if heads.tail(params.lora) is not None:
-            store = StoredTexts(below, open_above(backbone, reading.fingerprint, below, cache / "texts"))
-    anchor = make_rows(catalogue, vectors_NH)
-    task = JointTask(backbone, heads, adapters.trained, batches, store, anchor, params.training, params.seed)
+            drawn = task.order.drawn(params.training.max_epochs)
+            task.store = StoredTexts(below, open_above(backbone, reading.fingerprint, below, cache / "texts", drawn))
     hooks = hooks_for(params, TRAINED_KINDS)
     joint = _train_jointly(params, task, hooks, checkpoints, tracker)
     if not is_first_process():

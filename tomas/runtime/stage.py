@@ -14,8 +14,8 @@ from filelock import FileLock, Timeout
 from tomas.config import Params, load_params, narrowed
 from tomas.errors import UserError
 from tomas.files import write_json
-from tomas.garbage import collect_rarely
 from tomas.kernel.checks import check_parts
+from tomas.memory import collect_rarely, keep_freed
 from tomas.paths import Paths, project
 from tomas.runtime.inputs import changed, combined, input_digests
 from tomas.runtime.process import check_cache, die_with_dvc, set_threads
@@ -50,6 +50,7 @@ class Stage:
     def __call__(self) -> int:
         die_with_dvc()
         collect_rarely()
+        keep_freed()
         try:
             _run(self)
         except UserError as error:

@@ -134,9 +134,10 @@ def check_decoder(factory: Any, _options: Any) -> None:
     batch = SimpleNamespace(
         tool_B=tool_B, size_B=size_B, config_B=torch.tensor([1, 8]), ids_BN=ids_BN, place_B=torch.tensor([1, 1])
     )
-    before = decoder.config_loss(batch, query, everywhere=False)
+    before = decoder.config_loss(batch, query, logits_BN, everywhere=False)
     optimizer = torch.optim.SGD(decoder.parameters(), lr=1e-3)
     before.backward()
     optimizer.step()
-    after = decoder.config_loss(batch, decoder.ask(state_BH, window_BD, tool_B, size_B), everywhere=False)
+    query = decoder.ask(state_BH, window_BD, tool_B, size_B)
+    after = decoder.config_loss(batch, query, decoder.score(query, ids_BN), everywhere=False)
     assert after < before, "a step down the gradient did not lower the loss"
