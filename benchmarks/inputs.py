@@ -46,9 +46,11 @@ class Inputs:
 
     @property
     def text_share(self) -> float:
-        """Distinct training texts per training example of the default run."""
+        """Distinct training texts per example that the default run trains on."""
         texts = self.requests.loc[self.requests["split"] == "train", "text"].nunique()
-        return min(1.0, texts / self.params.labelling.train_examples)
+        training = self.params.training
+        trained = self.params.labelling.train_examples * training.epoch_share * training.max_epochs
+        return float(min(texts, self.params.labelling.train_examples) / trained)
 
 
 def read_inputs(params: Params, count: int) -> Inputs:

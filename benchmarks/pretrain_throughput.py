@@ -37,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = read_options(__doc__, argv)
     params = parameters(options)
     size, steps, rounds = (4, 2, 2) if options.quick else (params.encoder.batch_size, 6, 5)
-    params = params.model_copy(update={"encoder": params.encoder.model_copy(update={"batch_size": size})})
+    # Every row once, also where the default run says a share of them.
+    encoder = params.encoder.model_copy(update={"batch_size": size, "epoch_share": 1.0})
+    params = params.model_copy(update={"encoder": encoder})
     catalogue = rows_of(read_inputs(params, 1).catalogue, steps * size)
     seconds = take_turns({"ours": our_way(params, catalogue), "plain": plain_way(params, catalogue)}, rounds)
     figures = {

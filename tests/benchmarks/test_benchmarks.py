@@ -19,7 +19,7 @@ from tests.data.small import project
 from tests.pipeline.imports import ROOT
 from tests.planner.small import open_store
 from tomas.commands.train import setting
-from tomas.config import Params, parse_params
+from tomas.config import Params, load_params, parse_params
 from tomas.encoder.pretrain import pretraining_task
 from tomas.planner.tasks import JointTask
 
@@ -54,6 +54,18 @@ def test_it_prints_one_object_with_its_figures(module: Any, capsys: pytest.Captu
     assert (found["benchmark"], found["backbone"], found["quick"]) == (module.__name__.rpartition(".")[2], "tiny", True)
     assert found["benchmark"] in NAMES
     assert all(number > 0 for number in numbers(found))
+
+
+@pytest.mark.parametrize("module", [train_throughput, pretrain_throughput])
+def test_our_training_meets_as_many_examples_as_are_counted(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the project's own settings draw a share of them."""
+    Path("params.yaml").write_text(SMALL.replace("exemplars: 1", "exemplars: 1, epoch_share: 0.3"))
+    assert load_params(Path("params.yaml")).training.epoch_share < 1
+    met: list[tuple[str, int]] = []
+    monkeypatch.setattr(module, "fit", lambda task, _: met.append((type(task).__name__, task.num_batches(0))))
+    module.main(QUICK)
+    steps = {name: batches for name, batches in met if name in ("JointTask", "PretrainingTask")}
+    assert list(steps.values()) == [2]
 
 
 def numbers(node: Any) -> Iterator[float]:
