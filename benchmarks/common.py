@@ -124,7 +124,7 @@ def machine() -> dict[str, Any]:
         "memory_gb": rounded(psutil.virtual_memory().total / 1e9),
         "gpus": [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())],
         "system": platform.platform(terse=True),
-        "python": platform.python_version(),
+        "python": ".".join(platform.python_version_tuple()[:2]),
         "packages": {name: version(name) for name in PACKAGES},
     }
 
