@@ -36,11 +36,10 @@ from tomas.planner.model import Heads
 from tomas.planner.reader import tuned_layers
 from tomas.planner.store import StoredTexts, open_above, open_below
 from tomas.planner.tasks import JointTask, ReadingTask
+from tomas.planner.text_batches import in_parts
 from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit
 
-AT_ONCE = 32
-"""Most examples of a batch that Trainer holds in memory at once; 96 of the default run took it more than 24 GB."""
 TEXTS = 1536
 """Examples whose texts are read and cached to learn what one costs; over fewer, what the first of them cost counts."""
 IGNORED = -100
@@ -177,12 +176,11 @@ def padded_on_the_right(few: Sequence[tuple[list[int], list[int]]]) -> dict[str,
 
 def train(module: nn.Module, examples: Sequence[Any], collate: Callable[..., Any], params: Params) -> None:
     """One pass of Trainer over the examples, with nothing written or logged."""
-    settings = params.training
-    at_once = max(size for size in range(1, AT_ONCE + 1) if settings.batch_size % size == 0)
+    settings = in_parts(params.training)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=at_once,
-            gradient_accumulation_steps=settings.batch_size // at_once,
+            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=settings.batch_size,
+            gradient_accumulation_steps=settings.accumulate,
             learning_rate=settings.lr, weight_decay=settings.weight_decay, max_grad_norm=settings.grad_clip,
             lr_scheduler_type="cosine", use_cpu=not torch.cuda.is_available(), remove_unused_columns=False,
             report_to="none", save_strategy="no", logging_strategy="no", disable_tqdm=True,

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from tests.planner.small import open_store, untrained_heads
-from tests.planner.small_training import prepare, small_params
+from tests.planner.small_training import prepare, small_params, train
 from tomas.backbone.loading import load_backbone
+from tomas.config import Training
 from tomas.data.validated import load_catalogue, load_timelines
 from tomas.domain.catalogue import Catalogue
 from tomas.domain.oracle import decide
@@ -20,6 +21,8 @@ from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import make_rows
 from tomas.planner.examples import Batches, Examples, read_examples
 from tomas.planner.tasks import JointTask, WarmupTask
+from tomas.planner.text_batches import in_parts
+from tomas.planner.train import JOINT
 from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit
 
@@ -266,3 +269,18 @@ def test_the_warm_up_leaves_no_tensor_behind(examples: Examples, catalogue: Cata
     batch = task.batch(0, 0)
     moved = type(batch)(**{name: value.to("meta") for name, value in vars(batch).items()})
     assert task.loss(moved)["loss"].device.type == "meta"
+
+
+@pytest.mark.parametrize(("batch_size", "size", "parts"), [(16, 16, 1), (96, 32, 3), (59, 30, 2)])
+def test_whole_texts_come_in_parts_that_fit_in_memory(batch_size: int, size: int, parts: int) -> None:
+    params = in_parts(Training(batch_size=batch_size, accumulate=2))
+    assert (params.batch_size, params.accumulate) == (size, 2 * parts)
+
+
+def test_an_update_over_whole_texts_takes_as_many_examples(paths: Paths, tmp_path: Path) -> None:
+    steps = {}
+    for scope in ("context", "all"):
+        params = small_params(lora={"scope": scope}, training={"batch_size": 40})
+        curve = train(paths, params, tmp_path / scope)
+        steps[scope] = curve.loc[curve["phase"] == JOINT, "step"].max()
+    assert steps["all"] == steps["context"]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tomas.config import Training
 from tomas.domain.resources import Ints
 from tomas.planner.examples import Batch, Batches
 
@@ -12,6 +13,9 @@ BUCKET = 32
 """Batches whose texts are sorted by length together; with half as many, twice as much of a batch is padding."""
 LEFT_OUT = 0.4
 """Share of examples in which the reader's word on the text is left out, and of those in which the characters' is."""
+
+WHOLE_TEXTS = 32
+"""Most texts whose pass through every layer is kept for the backward pass; 96 took more than 24 GB."""
 
 
 class TextBatches:
@@ -64,3 +68,10 @@ class TextBatches:
             order[start : start + self.size * BUCKET] = chunk[np.argsort(length_E[chunk], kind="stable")]
         batches = np.split(order, [self.size * i for i in range(1, len(self))])
         return [batches[i] for i in rng.permutation(len(self))]
+
+
+def in_parts(params: Training) -> Training:
+    """Batches that fit in memory where texts are passed through whole, and as many of them an update as make a batch."""
+    parts = math.ceil(params.batch_size / WHOLE_TEXTS)
+    size = math.ceil(params.batch_size / parts)
+    return params.model_copy(update={"batch_size": size, "accumulate": params.accumulate * parts})

@@ -27,6 +27,7 @@ from tomas.planner.plugins import saved_state, trained_options
 from tomas.planner.reader import tuned_layers
 from tomas.planner.store import StoredTexts, TextStore, open_above, open_below
 from tomas.planner.tasks import JointTask, ReadingTask, WarmupTask
+from tomas.planner.text_batches import in_parts
 from tomas.planner.windows import WindowReader
 from tomas.training.checkpoint import Checkpoint
 from tomas.training.hooks import Hooks
@@ -75,8 +76,10 @@ def train_planner(
             reading, history = _learn_to_read(params, backbone, heads, batches, below, cache / "reading")
         history += _warm_up(params, heads, batches, checkpoints)
         anchor = make_rows(catalogue, vectors_NH)
-        task = JointTask(backbone, heads, adapters.trained, batches, anchor, params.training, params.seed)
-        if heads.tail(params.lora) is not None:
+        cached = heads.tail(params.lora) is not None
+        training = params.training if cached else in_parts(params.training)
+        task = JointTask(backbone, heads, adapters.trained, batches, anchor, training, params.seed)
+        if cached:
             drawn = task.order.drawn(params.training.max_epochs)
             task.store = StoredTexts(below, open_above(backbone, reading.fingerprint, below, cache / "texts", drawn))
     hooks = hooks_for(params, TRAINED_KINDS)
@@ -161,7 +164,7 @@ def _train_jointly(params: Params, task: JointTask, hooks: Hooks, checkpoints: P
     settings = LoopSettings(
         max_epochs=params.training.max_epochs,
         grad_clip=params.training.grad_clip,
-        accumulate=params.training.accumulate,
+        accumulate=task.params.accumulate,
     )
     history = fit(
         task,
