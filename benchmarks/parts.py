@@ -11,25 +11,18 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.common import markdown, over_seeds
+from benchmarks.part_figures import Figures, planned
 from tomas.commands.train import setting
 from tomas.config import Params, parse_params
 from tomas.data.validated import load_catalogue, load_timelines
-from tomas.domain.oracle import feasible_at
-from tomas.evaluation.cases import Case, labelled_cases
-from tomas.evaluation.evaluate import evaluate
 from tomas.files import digest, digest_of_value, write_json
 from tomas.kernel.checks import check_parts
 from tomas.kernel.yaml_files import lay_over, plain, read_yaml
 from tomas.paths import Paths, project
-from tomas.planner import Planner
 from tomas.planner.train import train_planner
 from tomas.tracking.none import NoTracker
 
@@ -46,25 +39,7 @@ TRAINED: dict[str, dict[str, Any]] = {
     "decoder regressor": {"decoder": {"kind": "regressor"}},
     "LoRA over the text too": {"lora": {"scope": "all"}},
 }
-PLANNING: dict[str, dict[str, Any]] = {"voter entropy": {"plugins": ["voter"]}}
-METRICS = {
-    "tool recall": ("tool_macro_recall",),
-    "tool recall, Chinese": ("per_language", "zh", "tool_macro_recall"),
-    "no_tool AUROC": ("no_tool_auroc",),
-    "exact": ("config_accuracy",),
-    "within 5 %": ("near_optimal_5",),
-    "feasible": ("feasibility_rate",),
-    "within 5 %, masked": ("given_tool", "masked", "near_optimal_5"),
-    "regret, masked": ("latency_regret_mean",),
-    "end to end": ("end_to_end", "near_optimal_5"),
-    "plan, ms": ("latency_ms_p50",),
-}
-"""Where metrics/evaluate.json has each figure."""
-JITTER = 0.3
-"""Standard deviation of the logarithm of the real thinking time around the predicted one."""
-DRAWS = 20
-
-Runs = dict[str, dict[str, dict[str, float]]]
+Runs = dict[str, dict[str, Figures]]
 """Figures by line and seed."""
 
 
@@ -102,7 +77,7 @@ def parameters(paths: Paths, settings: Sequence[str], overlay: Mapping[str, Any]
     return params
 
 
-def measure(paths: Paths, name: str, params: Params) -> dict[str, dict[str, float]]:
+def measure(paths: Paths, name: str, params: Params) -> dict[str, Figures]:
     """Train one planner, and measure it; the base planner also with the parts that only planning uses."""
     print(f"{name}, seed {params.seed}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -112,43 +87,13 @@ def measure(paths: Paths, name: str, params: Params) -> dict[str, dict[str, floa
             paths.config_weights, target=target, curve=Path(folder) / "curve.csv", tracker=NoTracker(),
             checkpoints=Path(folder) / "checkpoints", cache=paths.root / ".tomas" / "cache",
         )  # fmt: skip
-        found = {name: figures(paths, Planner.load(target), name == "base")}
-        if name == "base":
-            for part, overlay in PLANNING.items():
-                used = params.model_copy(update=overlay)
-                found[part] = figures(paths, Planner.load(target, used), jitter=True)
-        return found
+        return planned(paths, params, target, name)
 
 
 def key(paths: Paths, params: Params) -> str:
     """A name for these settings on the labelled examples and the vectors as they are now."""
     files = (paths.labelled / "train.parquet", paths.config_weights)
     return digest_of_value([params.model_dump(), *map(digest, files)])[:16]
-
-
-def figures(paths: Paths, planner: Planner, jitter: bool) -> dict[str, float]:
-    """The planner's metrics on the test split."""
-    cases = labelled_cases(paths.labelled / "test.parquet", paths.validated, planner.catalogue, planner.capacity)
-    _, metrics = evaluate(planner, cases)
-    found = {name: float(reduce(getitem, where, metrics)) for name, where in METRICS.items()}
-    return found | ({"feasible_under_jitter": under_jitter(planner, cases)} if jitter else {})
-
-
-def under_jitter(planner: Planner, cases: Sequence[Case]) -> float:
-    """Share of plans that still fit when planning takes another time than was predicted."""
-    rng = np.random.default_rng(0)
-    fits: list[bool] = []
-    for case, plan in zip(cases, planner.plan_batch([case.request for case in cases]), strict=True):
-        if plan.config_id is None or plan.start_ms is None:
-            continue
-        row = slice(plan.config_id, plan.config_id + 1)
-        for t_inf_ms in case.t_inf_ms * np.exp(JITTER * rng.standard_normal(DRAWS)):
-            start_ms = max(float(t_inf_ms), plan.start_ms if plan.status == "wait" else 0.0)
-            fit = feasible_at(
-                case.timeline, planner.catalogue.requirement[row], planner.catalogue.latency_ms[row], start_ms
-            )
-            fits.append(bool(fit[0]))
-    return float(np.mean(fits))
 
 
 def table(runs: Runs) -> str:

@@ -1,0 +1,107 @@
+"""What a trained planner's figures are, with the parts that only planning uses."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import getitem
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from tomas.config import Params, parse_params
+from tomas.domain.latency import Fixed, LatencyPredictor, Measured, RuleBased
+from tomas.domain.oracle import feasible_at
+from tomas.evaluation.cases import Case, labelled_cases
+from tomas.evaluation.evaluate import evaluate
+from tomas.paths import Paths
+from tomas.planner import Planner
+from tomas.planner.learned_latency import Learned, record
+from tomas.planner.predictor import Case as PlannedCase
+
+PLANNING: dict[str, dict[str, Any]] = {
+    "voter entropy": {"plugins": ["voter"]},
+    "retriever tfidf, 4 of 7 tools": {"plugins": ["retriever"], "retriever": {"min_tools": 2, "shortlist": 4}},
+}
+"""What a planner is asked with, once it is trained."""
+METRICS = {
+    "tool recall": ("tool_macro_recall",),
+    "tool recall, Chinese": ("per_language", "zh", "tool_macro_recall"),
+    "no_tool AUROC": ("no_tool_auroc",),
+    "exact": ("config_accuracy",),
+    "within 5 %": ("near_optimal_5",),
+    "feasible": ("feasibility_rate",),
+    "within 5 %, masked": ("given_tool", "masked", "near_optimal_5"),
+    "regret, masked": ("latency_regret_mean",),
+    "end to end": ("end_to_end", "near_optimal_5"),
+    "plan, ms": ("latency_ms_p50",),
+}
+"""Where metrics/evaluate.json has each figure."""
+JITTER = 0.3
+"""Standard deviation of the logarithm of the real thinking time around the predicted one."""
+DRAWS = 20
+Figures = dict[str, float]
+
+
+def planned(paths: Paths, params: Params, folder: Path, name: str) -> dict[str, Figures]:
+    """The figures of a planner under its name; of the base planner also those with the parts of planning."""
+    planner = Planner.load(folder)
+    found = {name: figures(paths, planner, name == "base")}
+    if name == "base":
+        for part, overlay in PLANNING.items():
+            used = parse_params(params.model_dump(mode="json") | overlay)
+            found[part] = figures(paths, Planner.load(folder, used), part.startswith("voter"))
+        found |= thinking_times(paths, planner)
+    return found
+
+
+def figures(paths: Paths, planner: Planner, jitter: bool) -> dict[str, float]:
+    """The planner's metrics on the test split."""
+    cases = labelled_cases(paths.labelled / "test.parquet", paths.validated, planner.catalogue, planner.capacity)
+    _, metrics = evaluate(planner, cases)
+    found = {name: float(reduce(getitem, where, metrics)) for name, where in METRICS.items()}
+    return found | ({"feasible_under_jitter": under_jitter(planner, cases)} if jitter else {})
+
+
+def under_jitter(planner: Planner, cases: Sequence[Case]) -> float:
+    """Share of plans that still fit when planning takes another time than was predicted."""
+    rng = np.random.default_rng(0)
+    fits: list[bool] = []
+    for case, plan in zip(cases, planner.plan_batch([case.request for case in cases]), strict=True):
+        if plan.config_id is None or plan.start_ms is None:
+            continue
+        row = slice(plan.config_id, plan.config_id + 1)
+        for t_inf_ms in case.t_inf_ms * np.exp(JITTER * rng.standard_normal(DRAWS)):
+            start_ms = max(float(t_inf_ms), plan.start_ms if plan.status == "wait" else 0.0)
+            fit = feasible_at(
+                case.timeline, planner.catalogue.requirement[row], planner.catalogue.latency_ms[row], start_ms
+            )
+            fits.append(bool(fit[0]))
+    return float(np.mean(fits))
+
+
+def thinking_times(paths: Paths, planner: Planner) -> dict[str, Figures]:
+    """How the predictors of T_inf do on the same planning times, `learned` after those of validation."""
+    cases = {
+        split: [
+            PlannedCase(case.request, case.timeline, case.t_inf_ms)
+            for case in labelled_cases(
+                paths.labelled / f"{split}.parquet", paths.validated, planner.catalogue, planner.capacity
+            )
+        ]
+        for split in ("val", "test")
+    }
+    learned = Learned()
+    learned.fit(record(planner.predictor, cases["val"]))
+    predictors: dict[str, LatencyPredictor] = {
+        "latency fixed": Fixed(), "latency rule_based": RuleBased(), "latency measured": Measured(),
+        "latency learned": learned,
+    }  # fmt: skip
+    shares: dict[str, list[float]] = {name: [] for name in predictors}
+    for asked, elapsed_ms in record(planner.predictor, cases["test"]):
+        for name, predictor in predictors.items():
+            shares[name].append(elapsed_ms / predictor.predict(asked))
+            predictor.observe(asked, elapsed_ms)
+    return {
+        name: {"in_time": float(np.mean(np.array(own) <= 1)), "t_inf_used": median(own)} for name, own in shares.items()
+    }

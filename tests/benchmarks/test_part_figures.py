@@ -1,0 +1,30 @@
+"""A trained planner's figures for the table of parts: one line each for what only planning uses."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.part_figures import METRICS, PLANNING, planned
+from benchmarks.parts import table
+from tests.planner.small_training import prepare, small_params, train
+
+
+@pytest.mark.slow
+def test_the_base_planner_is_measured_with_every_part_of_planning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(METRICS, "tool recall, Chinese")  # the small project asks in English
+    paths, params = prepare(tmp_path / "project"), small_params()
+    train(paths, params, tmp_path / "planner")
+    lines = planned(paths, params, tmp_path / "planner", "base")
+    latencies = {"latency fixed", "latency rule_based", "latency measured", "latency learned"}
+    assert set(lines) == {"base", *PLANNING, *latencies}
+    assert set(lines["base"]) == set(lines["voter entropy"]) == {*METRICS, "feasible_under_jitter"}
+    assert all(0 <= lines[name]["in_time"] <= 1 and lines[name]["t_inf_used"] > 0 for name in latencies)
+    assert lines["latency fixed"]["in_time"] == 1  # a tiny planner always takes less than half a second
+    assert set(planned(paths, params, tmp_path / "planner", "moe")) == {"moe"}
+
+
+def test_a_line_has_a_dash_where_it_has_no_figure() -> None:
+    runs = {"base": {"0": {"exact": 0.5}, "1": {"exact": 0.7}}, "latency": {"0": {"in_time": 1.0}}}
+    assert table(runs).splitlines()[2:] == ["| base | 2 | 0.6000 ± 0.1000 | - |", "| latency | 1 | - | 1.0000 |"]
