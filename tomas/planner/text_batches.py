@@ -71,7 +71,7 @@ class TextBatches:
 
 
 def in_parts(params: Training) -> Training:
-    """Batches that fit in memory where texts are passed through whole, and as many of them an update as make a batch."""
+    """Batches that fit in memory where texts are passed through whole, and as many an update as make up a batch."""
     parts = math.ceil(params.batch_size / WHOLE_TEXTS)
     size = math.ceil(params.batch_size / parts)
     return params.model_copy(update={"batch_size": size, "accumulate": params.accumulate * parts})

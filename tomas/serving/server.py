@@ -3,6 +3,7 @@
 import socket
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 
@@ -18,8 +19,7 @@ BACKLOG = 2048
 def serve(load: Callable[[], Planner], host: str, port: int, limits: Limits, token: str | None) -> None:
     """Answer until SIGTERM or Ctrl-C; port 0 takes a free one. The address is said on stderr once it answers."""
     listener = _bind(host, port)  # before the planner is loaded: a port in use is said at once
-    planner = load()
-    planner.plan("hello")  # what is made on first use is made before anyone waits for it
+    planner = _loaded(load)
     listener.listen(BACKLOG)
     app = make_app(planner, limits, token)
     config = uvicorn.Config(
@@ -30,6 +30,21 @@ def serve(load: Callable[[], Planner], host: str, port: int, limits: Limits, tok
     print(f"TOMAS answers on http://{shown}:{bound_port}", file=sys.stderr, flush=True)
     with listener:
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _loaded(load: Callable[[], Planner]) -> Planner:
+    """The planner, ready to plan, loaded in a thread that ends: only the thread that plans shall have OpenMP's workers.
+
+    With those of a second thread there are more workers than cores, and all of them go to sleep after every product.
+    """
+
+    def load_and_plan() -> Planner:
+        planner = load()
+        planner.plan("hello")  # what is made on first use is made before anyone waits for it
+        return planner
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(load_and_plan).result()
 
 
 def _bind(host: str, port: int) -> socket.socket:
