@@ -19,7 +19,7 @@ BACKLOG = 2048
 def serve(load: Callable[[], Planner], host: str, port: int, limits: Limits, token: str | None) -> None:
     """Answer until SIGTERM or Ctrl-C; port 0 takes a free one. The address is said on stderr once it answers."""
     listener = _bind(host, port)  # before the planner is loaded: a port in use is said at once
-    planner = _loaded(load)
+    planner = loaded(load)
     listener.listen(BACKLOG)
     app = make_app(planner, limits, token)
     config = uvicorn.Config(
@@ -32,7 +32,7 @@ def serve(load: Callable[[], Planner], host: str, port: int, limits: Limits, tok
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _loaded(load: Callable[[], Planner]) -> Planner:
+def loaded(load: Callable[[], Planner]) -> Planner:
     """The planner, ready to plan, loaded in a thread that ends: only the thread that plans shall have OpenMP's workers.
 
     With those of a second thread there are more workers than cores, and all of them go to sleep after every product.
