@@ -46,18 +46,23 @@ Figures = dict[str, float]
 def planned(paths: Paths, params: Params, folder: Path, name: str) -> dict[str, Figures]:
     """The figures of a planner under its name; of the base planner also those with the parts of planning."""
     planner = Planner.load(folder)
-    found = {name: figures(paths, planner, name == "base")}
+    cases = cases_of(paths, planner, "test")
+    found = {name: figures(planner, cases, name == "base")}
     if name == "base":
         for part, overlay in PLANNING.items():
             used = parse_params(params.model_dump(mode="json") | overlay)
-            found[part] = figures(paths, Planner.load(folder, used), part.startswith("voter"))
-        found |= thinking_times(paths, planner)
+            found[part] = figures(Planner.load(folder, used), cases, part.startswith("voter"))
+        found |= thinking_times(planner, cases_of(paths, planner, "val"), cases)
     return found
 
 
-def figures(paths: Paths, planner: Planner, jitter: bool) -> dict[str, float]:
-    """The planner's metrics on the test split."""
-    cases = labelled_cases(paths.labelled / "test.parquet", paths.validated, planner.catalogue, planner.capacity)
+def cases_of(paths: Paths, planner: Planner, split: str) -> list[Case]:
+    """The labelled cases of a split."""
+    return labelled_cases(paths.labelled / f"{split}.parquet", paths.validated, planner.catalogue, planner.capacity)
+
+
+def figures(planner: Planner, cases: Sequence[Case], jitter: bool) -> Figures:
+    """The planner's metrics on these cases."""
     _, metrics = evaluate(planner, cases)
     found = {name: float(reduce(getitem, where, metrics)) for name, where in METRICS.items()}
     return found | ({"feasible_under_jitter": under_jitter(planner, cases)} if jitter else {})
@@ -80,25 +85,20 @@ def under_jitter(planner: Planner, cases: Sequence[Case]) -> float:
     return float(np.mean(fits))
 
 
-def thinking_times(paths: Paths, planner: Planner) -> dict[str, Figures]:
-    """How the predictors of T_inf do on the same planning times, `learned` after those of validation."""
-    cases = {
-        split: [
-            PlannedCase(case.request, case.timeline, case.t_inf_ms)
-            for case in labelled_cases(
-                paths.labelled / f"{split}.parquet", paths.validated, planner.catalogue, planner.capacity
-            )
-        ]
-        for split in ("val", "test")
-    }
+def thinking_times(planner: Planner, before: Sequence[Case], cases: Sequence[Case]) -> dict[str, Figures]:
+    """How the predictors of T_inf do on the same planning times, `learned` after those of the cases before."""
+    recorded, measured = (
+        record(planner.predictor, [PlannedCase(case.request, case.timeline, case.t_inf_ms) for case in some])
+        for some in (before, cases)
+    )
     learned = Learned()
-    learned.fit(record(planner.predictor, cases["val"]))
+    learned.fit(recorded)
     predictors: dict[str, LatencyPredictor] = {
         "latency fixed": Fixed(), "latency rule_based": RuleBased(), "latency measured": Measured(),
         "latency learned": learned,
     }  # fmt: skip
     shares: dict[str, list[float]] = {name: [] for name in predictors}
-    for asked, elapsed_ms in record(planner.predictor, cases["test"]):
+    for asked, elapsed_ms in measured:
         for name, predictor in predictors.items():
             shares[name].append(elapsed_ms / predictor.predict(asked))
             predictor.observe(asked, elapsed_ms)

@@ -13,7 +13,6 @@ BUCKET = 32
 """Batches whose texts are sorted by length together; with half as many, twice as much of a batch is padding."""
 LEFT_OUT = 0.4
 """Share of examples in which the reader's word on the text is left out, and of those in which the characters' is."""
-
 WHOLE_TEXTS = 32
 """Most texts whose pass through every layer is kept for the backward pass; 96 took more than 24 GB."""
 

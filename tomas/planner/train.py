@@ -161,10 +161,9 @@ def _warm_up(params: Params, heads: Heads, batches: Batches, checkpoints: Path) 
 
 def _train_jointly(params: Params, task: JointTask, hooks: Hooks, checkpoints: Path, tracker: MetricSink) -> History:
     """Train adapters and all heads through the backbone."""
+    training = task.params
     settings = LoopSettings(
-        max_epochs=params.training.max_epochs,
-        grad_clip=params.training.grad_clip,
-        accumulate=task.params.accumulate,
+        max_epochs=training.max_epochs, grad_clip=training.grad_clip, accumulate=training.accumulate
     )
     history = fit(
         task,
