@@ -69,7 +69,7 @@ class Data(Section):
 class Labelling(Section):
     """How requests meet timelines and get their labels from the oracle."""
 
-    train_examples: Count = 16_000
+    train_examples: Count = 18_000
     """Labelled examples for training; requests repeat with other timelines until the number is reached."""
     eval_examples: Count = 2500
     """Labelled examples of the validation and of the test split each."""

@@ -25,6 +25,8 @@ REGISTRY = load_tools(ROOT / "data/tool_registry/tools.json")
 LINES = (ROOT / "data/requests/requests.jsonl").read_text(encoding="utf-8").splitlines()
 REQUESTS = [json.loads(line) for line in LINES]
 FRAMES = read_frames(ROOT / "data/requests/frames", REGISTRY.names)
+FOR_TRAINING = {frame.id for frame in FRAMES if frame.for_training}
+DIVIDED = [request for request in REQUESTS if request["frame"] not in FOR_TRAINING]
 seeds = st.integers(0, 2**32)
 
 
@@ -44,9 +46,10 @@ def test_another_seed_gives_other_requests():
 
 
 def test_there_are_many_requests_in_the_shares_asked_for():
-    assert len(REQUESTS) == pytest.approx(12_000, rel=0.05)
-    tools = Counter(request["tool"] for request in REQUESTS)
-    assert 0.20 <= tools.pop(None) / len(REQUESTS) <= 0.25
+    assert len(DIVIDED) == pytest.approx(12_000, rel=0.05)
+    assert len(REQUESTS) == len(DIVIDED) + len(FOR_TRAINING)
+    tools = Counter(request["tool"] for request in DIVIDED)
+    assert 0.20 <= tools.pop(None) / len(DIVIDED) <= 0.25
     assert set(tools) == set(REGISTRY.names)
     assert max(tools.values()) <= 1.1 * min(tools.values())
     assert np.mean([request["lang"] == "zh" for request in REQUESTS]) >= 0.20
@@ -62,7 +65,7 @@ def test_no_request_is_there_twice():
 def test_no_frame_is_in_two_splits_and_every_tool_and_language_is_in_all_three():
     splits: dict[str, set[str]] = {}
     groups: dict[tuple[str | None, str], Counter[str]] = {}
-    for request in REQUESTS:
+    for request in DIVIDED:
         splits.setdefault(request["frame"], set()).add(request["split"])
         groups.setdefault((request["tool"], request["lang"]), Counter())[request["split"]] += 1
     assert all(len(split) == 1 for split in splits.values())
@@ -72,9 +75,20 @@ def test_no_frame_is_in_two_splits_and_every_tool_and_language_is_in_all_three()
 
 
 def test_frames_are_split_in_their_shares():
-    shares = Counter(split_frames(0, FRAMES).values())
-    assert shares["train"] / len(FRAMES) == pytest.approx(0.70, abs=0.02)
-    assert shares["test"] / len(FRAMES) == pytest.approx(0.20, abs=0.02)
+    divided = [frame for frame in FRAMES if not frame.for_training]
+    shares = Counter(split_frames(0, divided).values())
+    assert shares["train"] / len(divided) == pytest.approx(0.70, abs=0.02)
+    assert shares["test"] / len(divided) == pytest.approx(0.20, abs=0.02)
+
+
+def test_frames_for_training_make_one_request_each_and_change_no_other():
+    assert FOR_TRAINING
+    own = Counter(request["frame"] for request in REQUESTS if request["frame"] in FOR_TRAINING)
+    assert set(own) == FOR_TRAINING
+    assert set(own.values()) == {1}
+    assert {request["split"] for request in REQUESTS if request["frame"] in FOR_TRAINING} == {"train"}
+    without = make_requests(0, REGISTRY, [frame for frame in FRAMES if not frame.for_training], 12_000)
+    assert [json.loads(line) for line in without.splitlines()] == DIVIDED
 
 
 def test_no_frame_dominates():
@@ -179,12 +193,16 @@ def test_every_fault_of_the_frames_is_told_at_once(tmp_path):
         '  - {style: goal, text: "the milk of {frm}, {n} of {n}"}\n'
         '  - {style: goal, text: "[[one|two"}\n'
         '  - {style: goal, text: "[[one|two"}\n'
-        '  - {text: "no style"}\n',
+        '  - {text: "no style"}\n'
+        "training_frames:\n"
+        '  - {style: goal, text: "[[one|two"}\n',
     )
+    write(tmp_path / "frames" / "milk_test.zh.yaml", "frames: []\ntraining_frames: {}\n")
     write(tmp_path / "frames" / "milk.en.yaml", "frames: []\n")
     with pytest.raises(DataError) as error:
         read_frames(tmp_path / "frames", tools)
-    assert len(error.value.problems) == 1 + 2 + 1 + 2 + 1
+    assert len(error.value.problems) == 1 + 2 + 1 + 2 + 1 + 2 + 1
+    assert "training_frames[0]: the same text as frames[1]" in str(error.value)
     assert "the slot 'frm' is not defined" in str(error.value)
     assert "Did you mean milk_test?" in str(error.value)
 

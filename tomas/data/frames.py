@@ -13,6 +13,8 @@ from tomas.registry import suggestion
 
 NO_TOOL = "no_tool"
 COUNT = "n"
+DIVIDED, TRAINING = "frames", "training_frames"
+"""Keys of a file: what is divided into training, validation and test, and what is for training alone."""
 _ALTERNATIVES = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _SLOT = re.compile(r"\{(\w+)\}")
 
@@ -27,6 +29,8 @@ class Frame:
     style: str
     text: str
     slots: Mapping[str, Sequence[str]]
+    for_training: bool = False
+    """Whether it only ever makes training requests, so that validation and test stay as they are."""
 
     @property
     def counts(self) -> bool:
@@ -78,22 +82,25 @@ def _read_file(path: Path, tool: str | None, lang: str, problems: list[Problem])
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         problems.append(Problem(file, None, None, f"cannot be read: {' '.join(str(error).split())}"))
         return
-    if not isinstance(content, Mapping) or not isinstance(content.get("frames"), list):
-        problems.append(Problem(file, None, None, "the keys slots and frames are needed"))
+    lists = {key: content.get(key, []) for key in (DIVIDED, TRAINING)} if isinstance(content, Mapping) else {}
+    if not lists or DIVIDED not in content or not all(isinstance(entries, list) for entries in lists.values()):
+        reason = f"the keys slots and {DIVIDED} are needed; {TRAINING} may follow; both hold lists"
+        problems.append(Problem(file, None, None, reason))
         return
     slots = {str(name): [str(value) for value in values] for name, values in (content.get("slots") or {}).items()}
-    seen: dict[str, int] = {}
-    for number, entry in enumerate(content["frames"]):
-        at = Problem(file, None, f"frames[{number}]", "")
+    seen: dict[str, str] = {}
+    for key, number, entry in [(key, number, entry) for key, own in lists.items() for number, entry in enumerate(own)]:
+        at = Problem(file, None, f"{key}[{number}]", "")
         if not isinstance(entry, Mapping) or {"style", "text"} != set(entry):
             problems.append(at._replace(reason="a frame has exactly the keys style and text"))
             continue
         text = str(entry["text"])
         problems += [at._replace(reason=reason) for reason in _faults(text, slots)]
-        if seen.setdefault(text, number) != number:
-            problems.append(at._replace(reason=f"the same text as frames[{seen[text]}]"))
+        if (first := seen.setdefault(text, str(at.column))) != at.column:
+            problems.append(at._replace(reason=f"the same text as {first}"))
         used = {name: slots[name] for name in _SLOT.findall(text) if name in slots}
-        yield Frame(f"{path.stem}.{number:03d}", tool, lang, str(entry["style"]), text, used)
+        name = f"{path.stem}.{'t' * (key == TRAINING)}{number:03d}"
+        yield Frame(name, tool, lang, str(entry["style"]), text, used, for_training=key == TRAINING)
 
 
 def _faults(text: str, slots: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from tomas.domain.size import resolve_size
 from tomas.domain.tools import Tool, ToolRegistry
 
 SHARES = {"val": 0.10, "test": 0.20}
-"""Frames kept back; the rest is for training."""
+"""Frames kept back of those that are divided; the rest is for training."""
 NO_TOOL_SHARE = 0.22
 CHINESE_SHARE = 0.3
 INPUT_SHARE = 0.5
@@ -27,14 +27,20 @@ TRIES = 12
 
 
 def make_requests(seed: int, registry: ToolRegistry, frames: Sequence[Frame], count: int) -> str:
-    """Give about `count` requests as JSON lines; the same seed, tools and frames give the same bytes."""
+    """Give about `count` requests as JSON lines, and one more from each frame that is for training alone.
+
+    The same seed, tools and frames give the same bytes; frames for training change nothing about the other requests.
+    """
     splits = split_frames(seed, frames)
+    divided = [frame for frame in frames if not frame.for_training]
     seen: set[str] = set()
     requests: list[dict[str, Any]] = []
-    for group, wanted in _quotas(frames, count).items():
-        members = [frame for frame in frames if (frame.tool, frame.lang) == group]
-        tool = None if group[0] is None else registry[group[0]]
-        requests += _spell_out(_Writer(seed, tool, seen), members, wanted, splits)
+    for (tool, lang), wanted in _quotas(divided, count).items():
+        members = [frame for frame in divided if (frame.tool, frame.lang) == (tool, lang)]
+        requests += _spell_out(_Writer(seed, _known(registry, tool), seen), members, wanted, splits)
+    for frame in frames:
+        if frame.for_training:
+            requests += _spell_out(_Writer(seed, _known(registry, frame.tool), seen), [frame], 1, splits)
     requests.sort(key=lambda request: zlib.crc32(request["id"].encode()))
     return "".join(json.dumps(request, ensure_ascii=False) + "\n" for request in requests)
 
@@ -43,8 +49,9 @@ def split_frames(seed: int, frames: Sequence[Frame]) -> dict[str, str]:
     """Give each frame's split, in the shares of SHARES within each tool and language."""
     groups: dict[tuple[str | None, str], dict[str, Frame]] = {}
     for frame in frames:
-        groups.setdefault((frame.tool, frame.lang), {})[frame.text] = frame
-    return {
+        if not frame.for_training:
+            groups.setdefault((frame.tool, frame.lang), {})[frame.text] = frame
+    return {frame.id: "train" for frame in frames if frame.for_training} | {
         members[text].id: split
         for members in groups.values()
         for text, split in share_out(seed, list(members), SHARES).items()
@@ -54,6 +61,10 @@ def split_frames(seed: int, frames: Sequence[Frame]) -> dict[str, str]:
 def normalised(text: str) -> str:
     """Give the bare letters and digits of a text, for telling whether two are the same."""
     return re.sub(r"[\W_]+", " ", text.casefold()).strip()
+
+
+def _known(registry: ToolRegistry, name: str | None) -> Tool | None:
+    return None if name is None else registry[name]
 
 
 def _quotas(frames: Sequence[Frame], count: int) -> dict[tuple[str | None, str], int]:
