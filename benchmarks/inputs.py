@@ -4,6 +4,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -45,12 +46,20 @@ class Inputs:
         ]
 
     @property
-    def text_share(self) -> float:
-        """Distinct training texts per example that the default run trains on."""
+    def texts_an_example(self) -> "TextsAnExample":
+        """How many distinct texts the default run reads, and trains on jointly, per example of joint training."""
         texts = self.requests.loc[self.requests["split"] == "train", "text"].nunique()
-        training = self.params.training
-        trained = self.params.labelling.train_examples * training.epoch_share * training.max_epochs
-        return float(min(texts, self.params.labelling.train_examples) / trained)
+        labelled, training = self.params.labelling.train_examples, self.params.training
+        trained = labelled * training.epoch_share * training.max_epochs
+        read = min(texts, labelled)
+        return TextsAnExample(read=read / trained, drawn=min(read, trained) / trained)
+
+
+class TextsAnExample(NamedTuple):
+    """Per example of joint training. Requests come round in turn, so examples share texts only where they must."""
+
+    read: float
+    drawn: float
 
 
 def read_inputs(params: Params, count: int) -> Inputs:

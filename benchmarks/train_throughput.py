@@ -3,8 +3,9 @@
 `python -m benchmarks.train_throughput` prints one JSON object. All ways take turns in one process, on the same labelled
 examples, weights, number format, batch size and LoRA:
 
-* `ours`: the training loop of train-lora-decoder over cached texts; `ours_with_cache` also counts caching each
-  distinct text, `ours_with_reading` learning to read it too, spread over the examples of the default run;
+* `ours`: the training loop of train-lora-decoder over cached texts; `ours_with_cache` also counts caching the
+  examples' texts, `ours_with_reading` learning to read as well, from all texts of the default run, those too that joint
+  training does not draw, spread over the examples that it does;
 * `trainer`: Trainer and peft with the same heads, losses and positions, every text passed through in every step;
 * `trainer_causal_lm`: the usual recipe, Trainer and peft on the request followed by the answer in words. It is shown no
   machine at all, which spares it the tokens that a timeline costs.
@@ -35,7 +36,7 @@ from tomas.planner.examples import Batch, Batches, read_examples
 from tomas.planner.model import Heads
 from tomas.planner.reader import tuned_layers
 from tomas.planner.store import StoredTexts, open_above, open_below
-from tomas.planner.tasks import JointTask, ReadingTask
+from tomas.planner.tasks import JointTask, ReadingTask, joint_order
 from tomas.planner.text_batches import in_parts
 from tomas.planner.windows import WindowReader
 from tomas.training.loop import LoopSettings, fit
@@ -53,19 +54,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     params = parameters(options)
     size, steps, rounds = (4, 2, 2) if options.quick else (params.training.batch_size, 3, 3)
     inputs = read_inputs(params, steps * size)
-    text_share = inputs.text_share
+    an_example = inputs.texts_an_example
     # Every way trains on every example, also where the default run draws a share of them.
     training = params.training.model_copy(update={"batch_size": size, "epoch_share": 1.0})
     inputs = replace(inputs, params=params.model_copy(update={"training": training}))
     with tempfile.TemporaryDirectory() as folder:
-        text_s = seconds_a_text(replace(inputs, count=8 if options.quick else TEXTS), Path(folder))
+        cost = seconds_a_text(replace(inputs, count=8 if options.quick else TEXTS), Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         ours = our_way(inputs, Path(folder))
         references = {"trainer": trainer_with_heads(inputs), "trainer_causal_lm": trainer_on_words(inputs)}
         seconds = take_turns({"ours": ours, **references}, rounds)
-    texts = steps * size * text_share
-    for name, a_text_s in (("ours_with_cache", text_s["cache"]), ("ours_with_reading", sum(text_s.values()))):
-        seconds[name] = [value + texts * a_text_s for value in seconds["ours"]]
+    before = {
+        "ours_with_cache": an_example.drawn * (cost["below"] + cost["above"]),
+        "ours_with_reading": an_example.read * (cost["below"] + cost["learn"]) + an_example.drawn * cost["above"],
+    }
+    for name, an_example_s in before.items():
+        seconds[name] = [value + steps * size * an_example_s for value in seconds["ours"]]
     pairs = [(slow, fast) for slow in references for fast in ("ours", "ours_with_cache", "ours_with_reading")]
     figures = {
         "batch_size": size,
@@ -73,15 +77,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rounds": rounds,
         "ms_per_step": {name: rounded(value / steps) for name, value in medians_ms(seconds).items()},
         "examples_per_s": rates(seconds, steps * size),
-        "ms_per_text": {name: rounded(value * 1e3) for name, value in text_s.items()},
-        "texts_per_example": rounded(text_share),
+        "ms_per_text": {name: rounded(value * 1e3) for name, value in cost.items()},
+        "texts_per_example": {name: rounded(value) for name, value in an_example._asdict().items()},
         "ratios": {f"{slow}/{fast}": ratio(seconds, slow, fast) for slow, fast in pairs},
     }
     return report("train_throughput", options, params, figures)
 
 
 def seconds_a_text(inputs: Inputs, folder: Path) -> dict[str, float]:
-    """What a text costs before training: learning to read it, as often as the default run does, and caching it."""
+    """What a text costs before joint training: its lower layers, learning to read it, its upper layers."""
     params, (backbone, heads, batches) = inputs.params, parts(inputs)
     texts = batches.examples.texts
     adapters = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
@@ -95,7 +99,7 @@ def seconds_a_text(inputs: Inputs, folder: Path) -> dict[str, float]:
     learnt = time.perf_counter()
     open_above(backbone, adapters.fingerprint, below, folder)
     cached = time.perf_counter()
-    seconds = {"cache": read - began + cached - learnt, "learn": learnt - read}
+    seconds = {"below": read - began, "learn": learnt - read, "above": cached - learnt}
     return {name: value / len(texts) for name, value in seconds.items()}
 
 
@@ -147,7 +151,8 @@ def joint_task(inputs: Inputs, backbone: Backbone, heads: Heads, batches: Batche
     adapters = Adapters(backbone, params.lora, params.tva, tail)
     vectors_NH = torch.zeros(len(inputs.catalogue), backbone.hidden_size)
     anchor = make_rows(inputs.catalogue, vectors_NH)
-    return JointTask(backbone, heads, adapters.trained, batches, anchor, params.training, params.seed)
+    order = joint_order(batches, params.training, params.seed)
+    return JointTask(backbone, heads, adapters.trained, order, anchor, params.training)
 
 
 class WithHeads(nn.Module):

@@ -111,6 +111,20 @@ def test_other_adapters_compute_the_layers_above_anew_and_leave_those_below(tmp_
     assert not above.exists()
 
 
+def test_keys_below_are_kept_of_the_texts_that_are_named(tmp_path: Path) -> None:
+    made = deep("float32")
+    every, some = open_below(made, TEXTS, tmp_path), open_below(made, TEXTS, tmp_path, [3, 0])
+    assert torch.equal(some.keys_values([3, 0]), every.keys_values([3, 0]))
+    assert torch.equal(some.states([1, 2])[0], every.states([1, 2])[0])
+    assert some.content == every.content
+    assert some.folder != every.folder
+    with pytest.raises(ValueError, match="shape"):
+        some.keys_values([1])
+    tokens = len(TEXTS[3]) + len(TEXTS[0])
+    sizes = [(store.folder / "kv.bin").stat().st_size for store in (some, every)]
+    assert sizes[0] * sum(map(len, TEXTS)) == sizes[1] * tokens
+
+
 def test_texts_that_are_not_asked_for_are_left_out_above(tmp_path: Path) -> None:
     made = backbone()
     below = open_below(made, TEXTS, tmp_path)

@@ -20,7 +20,7 @@ from tomas.paths import Paths
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import make_rows
 from tomas.planner.examples import Batches, Examples, read_examples
-from tomas.planner.tasks import JointTask, WarmupTask
+from tomas.planner.tasks import JointTask, WarmupTask, joint_order
 from tomas.planner.text_batches import in_parts
 from tomas.planner.train import JOINT
 from tomas.planner.windows import WindowReader
@@ -61,9 +61,8 @@ def joint(examples: Examples, catalogue: Catalogue, folder: Path | None = None, 
     store = None if folder is None else open_store(backbone, "print", examples.texts, folder)
     adapters = Adapters(backbone, spec.lora, spec.tva, heads.tail(spec.lora))
     anchor = make_rows(catalogue, torch.zeros(len(catalogue), 64))
-    task = JointTask(backbone, heads, adapters.trained, Batches(examples, catalogue), anchor, params.training, seed=3)
-    task.store = store
-    return task
+    order = joint_order(Batches(examples, catalogue), params.training, seed=3)
+    return JointTask(backbone, heads, adapters.trained, order, anchor, params.training, store)
 
 
 def test_what_is_drawn_are_the_texts_of_every_batch(examples: Examples, catalogue: Catalogue) -> None:

@@ -31,7 +31,7 @@ def _key(task: ReadingTask) -> str:
     """A name for all that its end depends on: the code, the settings, the texts with their tools, and the start."""
     examples, order = task.examples, task.order
     settings = [vars(task.reading), vars(task.params), order.seed, order.rows.tolist(), examples.grams]
-    found = sha256(json.dumps([_code(), task.below.folder.name, settings]).encode())
+    found = sha256(json.dumps([_code(), task.below.content, settings]).encode())
     arrays = [examples.text_E, examples.tool_E, examples.now_ECP]
     for array in (*arrays, *(tensor.cpu().numpy() for tensor in trained_state(task.module).values())):
         found.update(np.ascontiguousarray(array).tobytes())

@@ -28,7 +28,7 @@ from tomas.planner.model import padded
 from tomas.planner.reader import read_layers, tuned_layers
 
 BATCH = 32
-FORMAT = 2
+FORMAT = 3
 Device = torch.device | str
 Inputs = Callable[[list[int]], tuple[torch.Tensor, torch.Tensor]]
 """What goes into a store's first layer for these texts: hidden states [B, T, H] and mask [B, T]."""
@@ -43,13 +43,15 @@ class TextStore:
         fcntl.flock(held, fcntl.LOCK_SH)
         weakref.finalize(self, os.close, held)  # read as long as this object lives
         self.folder, self.dtype = folder, dtype
+        self.content: str = index["content"]
+        """What the states are of: the same in stores that keep the keys of other texts."""
         self.lengths: list[int] = index["lengths"]
-        self.starts = np.concatenate([[0], np.cumsum(self.lengths)]).tolist()
+        self.starts, self.key_starts = offsets(self.lengths), offsets(index["key_lengths"])
         self.kv_shape: list[int] = index["kv_shape"]  # layers, 2, key-value heads, head width
         self.state_shape: list[int] = index["state_shape"]  # depths, hidden
 
     def keys_values(self, rows: Sequence[int]) -> torch.Tensor:
-        """Keys and values [L, 2, B, G, T, E] of these texts."""
+        """Keys and values [L, 2, B, G, T, E] of these texts, of those whose keys are kept."""
         layers, two, heads, width = self.kv_shape
         longest = max(self.lengths[row] for row in rows)
         kv = np.empty((layers, two, len(rows), heads, longest, width), bits(self.dtype))
@@ -57,7 +59,9 @@ class TextStore:
             for place, row in enumerate(rows if layers else ()):  # a shallow backbone has none under those that read
                 padding = longest - self.lengths[row]
                 kv[:, :, place, :, :padding] = 0
-                kv[:, :, place, :, padding:] = self._text(file, row, self.kv_shape).transpose(1, 2, 3, 0, 4)
+                kv[:, :, place, :, padding:] = self._text(file, row, self.kv_shape, self.key_starts).transpose(
+                    1, 2, 3, 0, 4
+                )
         return torch.from_numpy(kv).view(self.dtype)
 
     def states(self, rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,14 +73,14 @@ class TextStore:
         with (self.folder / "states.bin").open("rb") as file:
             for place, row in enumerate(rows):
                 start = longest - self.lengths[row]
-                states[place, :, start:] = self._text(file, row, self.state_shape).swapaxes(0, 1)
+                states[place, :, start:] = self._text(file, row, self.state_shape, self.starts).swapaxes(0, 1)
                 mask[place, start:] = 1
         return torch.from_numpy(states).view(self.dtype), torch.from_numpy(mask)
 
-    def _text(self, file: BinaryIO, row: int, shape: list[int]) -> np.ndarray:
+    def _text(self, file: BinaryIO, row: int, shape: list[int], starts: list[int]) -> np.ndarray:
         """What a file holds of one text [T, ...]; read, not mapped: page faults took five times as long."""
         count = self.lengths[row] * math.prod(shape)
-        file.seek(self.starts[row] * math.prod(shape) * self.dtype.itemsize)
+        file.seek(starts[row] * math.prod(shape) * self.dtype.itemsize)
         return np.fromfile(file, bits(self.dtype), count).reshape(self.lengths[row], *shape)
 
 
@@ -114,17 +118,29 @@ def bits(dtype: torch.dtype) -> type[np.generic]:
     return np.int16 if dtype.itemsize == 2 else np.int32
 
 
-def open_below(backbone: Backbone, texts: list[list[int]], folder: Path) -> TextStore:
-    """The layers under those that learn to read: keys, values, and the states that go into the first of those."""
+def offsets(lengths: Sequence[int]) -> list[int]:
+    """Where each text begins in a file that holds so many tokens of each."""
+    starts: list[int] = np.concatenate([[0], np.cumsum(lengths)]).tolist()
+    return starts
+
+
+def open_below(
+    backbone: Backbone, texts: list[list[int]], folder: Path, keyed: Sequence[int] | None = None
+) -> TextStore:
+    """The layers under those that learn to read: the states that go into the first of those, and keys and values.
+
+    The latter, nine tenths of what is written, of these texts only, where `keyed` names some.
+    """
     split = tuned_layers(backbone.num_layers).start
 
     def embedded(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         tokens_BT, mask_BT = (tensor.to(backbone.model.device) for tensor in padded([texts[row] for row in rows]))
         return backbone.embed(tokens_BT), mask_BT
 
-    key = [FORMAT, backbone.fingerprint, str(backbone.dtype), split, texts]
-    fill = _Fill(backbone, range(split), [split], [len(ids) for ids in texts], embedded)
-    return _open(folder, key, fill)
+    content = digest_of_value([FORMAT, backbone.fingerprint, str(backbone.dtype), split, texts])
+    lengths = [len(ids) for ids in texts]
+    keys = lengths if keyed is None else _lengths_of(lengths, keyed)
+    return _open(folder, content, _Fill(backbone, range(split), [split], lengths, keys, embedded))
 
 
 def open_above(
@@ -140,12 +156,16 @@ def open_above(
         states_B1TH, mask_BT = (tensor.to(backbone.model.device) for tensor in below.states(rows))
         return states_B1TH[:, 0], mask_BT
 
-    wanted = range(len(below.lengths)) if rows is None else sorted(set(rows))
-    lengths = [0] * len(below.lengths)
-    for row in wanted:
-        lengths[row] = below.lengths[row]
-    key = [below.folder.name, adapters, list(wanted)]
-    return _open(folder, key, _Fill(backbone, range(split, layers), read_layers(layers), lengths, from_below))
+    lengths = below.lengths if rows is None else _lengths_of(below.lengths, rows)
+    content = digest_of_value([below.content, adapters])
+    fill = _Fill(backbone, range(split, layers), read_layers(layers), lengths, lengths, from_below)
+    return _open(folder, content, fill)
+
+
+def _lengths_of(lengths: Sequence[int], rows: Sequence[int]) -> list[int]:
+    """The lengths, zero for all texts but these."""
+    kept = set(rows)
+    return [length if row in kept else 0 for row, length in enumerate(lengths)]
 
 
 class _Fill(NamedTuple):
@@ -157,12 +177,14 @@ class _Fill(NamedTuple):
     """After how many layers the states are kept."""
     lengths: list[int]
     """Tokens of each text; one of none is left out."""
+    key_lengths: list[int]
+    """The same of the texts whose keys and values are kept."""
     inputs: Inputs
 
 
-def _open(folder: Path, key: Sequence[object], fill: _Fill) -> TextStore:
-    """The store of this key; made on first use, others that nobody reads make room."""
-    place = folder / digest_of_value(key)[:20]
+def _open(folder: Path, content: str, fill: _Fill) -> TextStore:
+    """The store of this content; made on first use, others that nobody reads make room."""
+    place = folder / digest_of_value([content, fill.lengths, fill.key_lengths])[:20]
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not place.is_dir():
@@ -171,7 +193,7 @@ def _open(folder: Path, key: Sequence[object], fill: _Fill) -> TextStore:
                     shutil.rmtree(old)
             with whole(place) as partial:
                 partial.mkdir()
-                _write_store(fill, partial)
+                _write_store(fill, content, partial)
         return TextStore(place, fill.backbone.dtype)
 
 
@@ -188,9 +210,9 @@ def _is_read(store: Path) -> bool:
 
 
 @torch.no_grad()
-def _write_store(fill: _Fill, folder: Path) -> None:
+def _write_store(fill: _Fill, content: str, folder: Path) -> None:
     """Read every text and write what is kept; written, not mapped, so that the pages are not this process's memory."""
-    starts = np.concatenate([[0], np.cumsum(fill.lengths)]).tolist()
+    starts, key_starts = offsets(fill.lengths), offsets(fill.key_lengths)
     order = [row for row in np.argsort(fill.lengths, kind="stable").tolist() if fill.lengths[row]]
     with (folder / "kv.bin").open("wb") as kv_file, (folder / "states.bin").open("wb") as state_file:
         for start in tqdm(range(0, len(order), BATCH), desc="read texts", unit="batch", disable=None):
@@ -198,11 +220,13 @@ def _write_store(fill: _Fill, folder: Path) -> None:
             kv_LSBGTE, states_DBTH = _read(fill, rows)
             for place, row in enumerate(rows):
                 own = slice(-fill.lengths[row], None)
-                _write(kv_file, starts[row], kv_LSBGTE[:, :, place, :, own].permute(3, 0, 1, 2, 4))
+                if fill.key_lengths[row]:
+                    _write(kv_file, key_starts[row], kv_LSBGTE[:, :, place, :, own].permute(3, 0, 1, 2, 4))
                 _write(state_file, starts[row], states_DBTH[:, place, own].transpose(0, 1))
     (layers, two, _, heads, _, width), (depths, *_, hidden) = kv_LSBGTE.shape, states_DBTH.shape
     shapes = {"kv_shape": [layers, two, heads, width], "state_shape": [depths, hidden]}
-    write_json(folder / "index.json", {"lengths": fill.lengths, **shapes})
+    lengths = {"lengths": fill.lengths, "key_lengths": fill.key_lengths}
+    write_json(folder / "index.json", {"content": content, **lengths, **shapes})
 
 
 def _read(fill: _Fill, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -136,18 +136,22 @@ class ReadingTask(TextTask):
         return self.heads.decide(None, text, self.heads.temporal(batch.now_BCP))
 
 
+def joint_order(batches: Batches, params: Training, seed: int) -> TextBatches:
+    """What joint training draws."""
+    every_example = np.arange(len(batches.examples))
+    return TextBatches(batches, every_example, params.batch_size, (seed, 2), params.epoch_share)
+
+
 class JointTask(TextTask):
     """Tool, gate and configuration together, through the backbone with LoRA."""
 
     def __init__(
-        self, backbone: Backbone, heads: Heads, lora: list[nn.Parameter], batches: Batches, anchor: Rows,
-        params: Training, seed: int,
+        self, backbone: Backbone, heads: Heads, lora: list[nn.Parameter], order: TextBatches, anchor: Rows,
+        params: Training, store: StoredTexts | None = None,
     ) -> None:  # fmt: skip
-        every_example = np.arange(len(batches.examples))
-        order = TextBatches(batches, every_example, params.batch_size, (seed, 2), params.epoch_share)
         super().__init__(backbone, heads, order, params)
         self.lora, self.anchor = lora, anchor
-        self.store: StoredTexts | None = None
+        self.store = store
         """What is kept of the texts it draws; without it they are read whole in every step."""
         self.trained = nn.ModuleDict({"heads": heads, "lora": nn.ParameterList(lora)})
 

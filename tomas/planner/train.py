@@ -26,7 +26,7 @@ from tomas.planner.model import Heads
 from tomas.planner.plugins import saved_state, trained_options
 from tomas.planner.reader import tuned_layers
 from tomas.planner.store import StoredTexts, TextStore, open_above, open_below
-from tomas.planner.tasks import JointTask, ReadingTask, WarmupTask
+from tomas.planner.tasks import JointTask, ReadingTask, WarmupTask, joint_order
 from tomas.planner.text_batches import in_parts
 from tomas.planner.windows import WindowReader
 from tomas.training.checkpoint import Checkpoint
@@ -68,20 +68,23 @@ def train_planner(
     vectors_NH = _first_vectors(params, backbone, catalogue, vectors_file)
     heads = make_heads(spec, backbone, catalogue, vectors_NH)
     batches = Batches(examples, catalogue)
-    adapters = Adapters(backbone, params.lora, params.tva, heads.tail(params.lora))
+    tail = heads.tail(params.lora)
+    cached = tail is not None
+    adapters = Adapters(backbone, params.lora, params.tva, tail)
     backbone.prepare_for_training()
+    training = params.training if cached else in_parts(params.training)
+    order = joint_order(batches, training, params.seed)
+    drawn = order.drawn(training.max_epochs) if cached else []
     with adapters.resting():
-        below = open_below(backbone, examples.texts, cache / "texts")
+        below = open_below(backbone, examples.texts, cache / "texts", drawn)
         with own_start("reading"):
             reading, history = _learn_to_read(params, backbone, heads, batches, below, cache / "reading")
         history += _warm_up(params, heads, batches, checkpoints)
         anchor = make_rows(catalogue, vectors_NH)
-        cached = heads.tail(params.lora) is not None
-        training = params.training if cached else in_parts(params.training)
-        task = JointTask(backbone, heads, adapters.trained, batches, anchor, training, params.seed)
+        store = None
         if cached:
-            drawn = task.order.drawn(params.training.max_epochs)
-            task.store = StoredTexts(below, open_above(backbone, reading.fingerprint, below, cache / "texts", drawn))
+            store = StoredTexts(below, open_above(backbone, reading.fingerprint, below, cache / "texts", drawn))
+    task = JointTask(backbone, heads, adapters.trained, order, anchor, training, store)
     hooks = hooks_for(params, TRAINED_KINDS)
     joint = _train_jointly(params, task, hooks, checkpoints, tracker)
     if not is_first_process():
