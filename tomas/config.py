@@ -69,7 +69,7 @@ class Data(Section):
 class Labelling(Section):
     """How requests meet timelines and get their labels from the oracle."""
 
-    train_examples: Count = 18_000
+    train_examples: Count = 25_000
     """Labelled examples for training; requests repeat with other timelines until the number is reached."""
     eval_examples: Count = 2500
     """Labelled examples of the validation and of the test split each."""
@@ -104,7 +104,7 @@ class Lora(Section):
 class Reading(Section):
     """How the backbone reads requests: adapters in its middle, trained on the texts alone, before these are cached."""
 
-    epochs: Annotated[int, Field(ge=0)] = 2
+    epochs: Annotated[int, Field(ge=0)] = 1
     """Passes over the distinct texts; 0 leaves the backbone as it is."""
     batch_size: Count = 32
     """Texts of a step."""
@@ -176,9 +176,9 @@ class Training(Section):
     """Steps whose gradients are added before an update."""
     max_epochs: Count = 1
     """Passes over the labelled examples."""
-    epoch_share: Part = 0.5
+    epoch_share: Part = 0.36
     """Share of the examples that such a pass goes through, drawn anew for each; the warm-up goes through all."""
-    warmup_epochs: Annotated[int, Field(ge=0)] = 20
+    warmup_epochs: Annotated[int, Field(ge=0)] = 14
     """Passes that train the temporal encoder and the config head alone, without the backbone, before that."""
     lr: Positive = 1e-3
     """Peak learning rate of LoRA and projector."""
