@@ -74,7 +74,7 @@ def train_planner(
     backbone.prepare_for_training()
     training = params.training if cached else in_parts(params.training)
     order = joint_order(batches, training, params.seed)
-    drawn = order.drawn(training.max_epochs) if cached else []
+    drawn = order.drawn(training.max_epochs)  # the same texts for either scope of LoRA, which so share what is kept
     with adapters.resting():
         below = open_below(backbone, examples.texts, cache / "texts", drawn)
         with own_start("reading"):
