@@ -179,3 +179,4 @@ def test_errors_of_a_file_name_the_file(tmp_path: Path) -> None:
         Timeline.from_csv(path)
     path.write_text(f"{HEADER}\n0,1,2,3,4\n")
     assert Timeline.from_csv(path).at(0).tolist() == [1, 2, 3, 4]
+    assert Timeline.from_csv(str(path)).at(0).tolist() == [1, 2, 3, 4]

@@ -80,10 +80,10 @@ class Timeline:
         return cls._from_columns(columns)
 
     @classmethod
-    def from_csv(cls, path: Path) -> "Timeline":
+    def from_csv(cls, path: Path | str) -> "Timeline":
         """Read a CSV file; an error names the file."""
         try:
-            with path.open(encoding="utf-8") as file:
+            with Path(path).open(encoding="utf-8") as file:
                 return cls.from_csv_text(file.read(MAX_CHARS + 1))
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from error
