@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from tests.pipeline.imports import ROOT
 from tests.planner.small_training import label_all, small_params, train
 from tomas.domain.request import Request
-from tomas.domain.resources import Floats, Ints
+from tomas.domain.resources import SIZES, Floats, Ints
 from tomas.domain.timeline import Timeline
 from tomas.evaluation.cases import Case, fits_from, labelled_cases
 from tomas.paths import Paths
@@ -87,9 +88,9 @@ def level(free: Floats, later: Floats | None = None, change_ms: float = 0.0) -> 
 
 
 def on(planner: Planner, timeline: Timeline, t_inf_ms: float) -> list[tuple[int, bool]]:
-    """For one large request a tool: the configuration chosen on a timeline, and whether it fits there."""
-    tools = range(len(planner.catalogue.tools))
-    requests = [Request(text="do it", timeline=timeline, t_inf_ms=t_inf_ms, input_size="large") for _ in tools]
+    """For a request of each tool and size: the configuration chosen on a timeline, and whether it fits there."""
+    tools, sizes = zip(*product(range(len(planner.catalogue.tools)), SIZES), strict=True)
+    requests = [Request(text="do it", timeline=timeline, t_inf_ms=t_inf_ms, input_size=size) for size in sizes]
     found = []
     for prediction in planner.predict(requests, tool_ids=list(tools)):
         config = int(prediction.ids[prediction.config_logits.argmax()])
