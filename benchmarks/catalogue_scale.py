@@ -27,7 +27,7 @@ from tomas.domain.resources import SIZES
 from tomas.domain.timeline import Timeline
 from tomas.domain.tools import ToolRegistry
 from tomas.planner import Planner
-from tomas.planner.model import Decision
+from tomas.planner.model import Told
 from tomas.planner.predictor import BATCH, Case
 
 GRID = ((1, 2, 4), (2, 4, 8), (10, 30, 60), (1, 2, 4))
@@ -111,15 +111,17 @@ def turns(planners: dict[int, Planner], way: Callable[[Planner], Callable[[], ob
 
 def decoding(planner: Planner, asked: list[Request], batch: int) -> Callable[[], object]:
     """Everything after the backbone's pass, for random states, so that every tool is chosen some time."""
-    predictor, decoder = planner.predictor, planner.predictor.heads.decoder
+    predictor, heads = planner.predictor, planner.predictor.heads
     width, whole = predictor.spec.temporal.dim, Timeline.constant(planner.capacity)
 
     @torch.inference_mode()
     def decode(requests: Sequence[Request]) -> None:
         state_BH = torch.randn(batch, predictor.backbone.hidden_size, device=predictor.device)
         window_BD = torch.randn(batch, width, device=predictor.device)
-        decision = Decision(state_BH, decoder.tools(state_BH, window_BD), state_BH[:, 0], window_BD)
-        predictor.decode(decision, [Case(own, own.timeline or whole, own.t_inf_ms or 0.0) for own in requests])
+        told = Told(state_BH, torch.zeros_like(state_BH), torch.zeros_like(state_BH))
+        predictor.decode(
+            heads.judge(told, window_BD), [Case(own, own.timeline or whole, own.t_inf_ms or 0.0) for own in requests]
+        )
 
     return one_by_one(decode, [(asked + asked)[start : start + batch] for start in range(len(asked))])
 

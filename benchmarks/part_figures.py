@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from tomas import registry
 from tomas.config import Params, parse_params
-from tomas.domain.latency import Fixed, LatencyPredictor, Measured, RuleBased
+from tomas.domain.latency import LatencyPredictor
 from tomas.domain.oracle import feasible_at
 from tomas.evaluation.cases import Case, labelled_cases
 from tomas.evaluation.evaluate import evaluate
 from tomas.paths import Paths
 from tomas.planner import Planner
-from tomas.planner.learned_latency import Learned, record
+from tomas.planner.learned_latency import LEARNED, Learned, record
 from tomas.planner.predictor import Case as PlannedCase
 
 PLANNING: dict[str, dict[str, Any]] = {
@@ -91,12 +92,13 @@ def thinking_times(planner: Planner, before: Sequence[Case], cases: Sequence[Cas
         record(planner.predictor, [PlannedCase(case.request, case.timeline, case.t_inf_ms) for case in some])
         for some in (before, cases)
     )
-    learned = Learned()
-    learned.fit(recorded)
     predictors: dict[str, LatencyPredictor] = {
-        "latency fixed": Fixed(), "latency rule_based": RuleBased(), "latency measured": Measured(),
-        "latency learned": learned,
-    }  # fmt: skip
+        f"latency {part.name}": registry.load(part.kind, part.name)()
+        for part in registry.default_registry.parts("latency")
+    }
+    learned = predictors[f"latency {LEARNED}"]
+    assert isinstance(learned, Learned)
+    learned.fit(recorded)
     shares: dict[str, list[float]] = {name: [] for name in predictors}
     for asked, elapsed_ms in measured:
         for name, predictor in predictors.items():

@@ -34,11 +34,8 @@ TRAINED: dict[str, dict[str, Any]] = {
     "temporal attention": {"temporal": {"kind": "attention"}},
     "temporal attention-tva": {"temporal": {"kind": "attention-tva"}},
     "temporal attention-linear": {"temporal": {"kind": "attention-linear"}},
-    "temporal none": {"temporal": {"kind": "none"}},
-    "decoder flat": {"decoder": {"kind": "flat"}},
-    "decoder regressor": {"decoder": {"kind": "regressor"}},
-    "LoRA over the text too": {"lora": {"scope": "all"}},
 }
+"""What decoders, fusions and the missing timeline do stands in the ablations."""
 Runs = dict[str, dict[str, Figures]]
 """Figures by line and seed."""
 

@@ -106,7 +106,7 @@ class Reading(Section):
 
     epochs: Annotated[int, Field(ge=0)] = 1
     """Passes over the distinct texts; 0 leaves the backbone as it is."""
-    batch_size: Count = 32
+    batch_size: Count = 16
     """Texts of a step."""
     rank: Count = 16
     """Rank of the update."""

@@ -36,7 +36,8 @@ def compare_in_company(decide: Callable[[slice], Decision], **tolerance: Any) ->
     together = decide(slice(None))
     for row in range(len(TEXTS)):
         one = slice(row, row + 1)
-        compare(decide(one), Decision(*(value[one] for value in together)), **tolerance)
+        *values, told = together
+        compare(decide(one), Decision(*(value[one] for value in values), told.rows(one)), **tolerance)
 
 
 def planned(folder: Path, dtype: str, scope: str) -> tuple[Backbone, Heads, list[TailLora | TvaResidual]]:

@@ -50,7 +50,7 @@ def task_on(paths: Paths, **sections: Any) -> ReadingTask:
 
 def whole(task: ReadingTask, batch: Batch) -> Decision:
     tokens_BT, mask_BT = padded([task.examples.texts[row] for row in batch.text_B.tolist()])
-    return whole_pass(task.backbone, task.heads, tokens_BT, mask_BT, batch.now_BCP, task.grams(batch), batch.keep_B2)
+    return whole_pass(task.backbone, task.heads, tokens_BT, mask_BT, batch.now_BCP, task.grams(batch))
 
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3, 18, 24, 30])

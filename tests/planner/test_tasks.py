@@ -20,7 +20,7 @@ from tomas.paths import Paths
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import make_rows
 from tomas.planner.examples import Batches, Examples, read_examples
-from tomas.planner.tasks import JointTask, WarmupTask, joint_order
+from tomas.planner.tasks import JointTask, WarmupTask, joint_order, tool_and_gate
 from tomas.planner.text_batches import in_parts
 from tomas.planner.train import JOINT
 from tomas.planner.windows import WindowReader
@@ -151,18 +151,30 @@ def test_a_batch_is_a_pure_function_of_seed_epoch_and_index(
         assert all(torch.equal(vars(a)[name], vars(b)[name]) for name in vars(a))
 
 
-def test_in_training_some_texts_are_read_without_the_reader_and_some_without_the_characters(
+def test_a_text_with_characters_of_their_own_also_counts_by_either_word_alone(
     examples: Examples, catalogue: Catalogue
 ) -> None:
-    task = joint(examples, catalogue, batch_size=60)
-    heard = [task.batch(epoch, 0) for epoch in range(5)]
-    keep = torch.cat([batch.keep_B2 for batch in heard])
-    assert keep.any(dim=1).all()  # never both
-    assert 0.3 < 1 - keep[:, 1].float().mean() < 0.5
-    has_grams = torch.tensor([bool(examples.grams[text]) for batch in heard for text in batch.text_B])
-    assert keep[~has_grams, 0].all()
-    assert not keep[has_grams, 0].all() or not has_grams.any()
-    assert task.batches.batch(np.arange(4)).keep_B2.all()
+    task = joint(examples, catalogue)
+    batch = task.batches.batch(np.arange(12))
+    batch.has_grams_B[:] = torch.arange(12) % 2 == 0
+    decision = task.decide(batch)
+    read_BH = decision.told.read_BH
+    decision = task.heads.judge(decision.told._replace(known_BH=torch.randn_like(read_BH)), decision.window_BD)
+    nothing_BH, served = torch.zeros_like(read_BH), batch.tool_B >= 0
+
+    def cost(**left_out: torch.Tensor) -> torch.Tensor:
+        tools_BK = task.heads.judge(decision.told._replace(**left_out), decision.window_BD).tools_BK
+        return torch.nn.functional.cross_entropy(tools_BK, batch.tool_B.clamp(min=0), reduction="none")
+
+    both_B, without_reader_B, without_characters_B = cost(), cost(read_BH=nothing_BH), cost(known_BH=nothing_BH)
+    expected_B = torch.where(
+        batch.has_grams_B, 0.4 * both_B + 0.4 * without_reader_B + 0.6 * without_characters_B, both_B
+    )
+    found = tool_and_gate(task.heads, decision, batch, task.params)
+    expected = expected_B[served].mean().item()
+    assert found["loss_tool"].item() == pytest.approx(expected, rel=1e-4)
+    found["loss"].backward()
+    assert task.heads.reader.out.weight.grad.any()
 
 
 def test_the_warm_up_sees_planned_examples_only_and_moves_nothing_the_backbone_reads(

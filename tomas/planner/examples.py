@@ -60,8 +60,8 @@ class Batch:
     now_BCP: torch.Tensor
     start_BCP: torch.Tensor
     excess_BN: torch.Tensor
-    keep_B2: torch.Tensor
-    """Whether the reader's and the characters' word on the text is heard; always, but for some examples in training."""
+    has_grams_B: torch.Tensor
+    """Whether the text has characters that are known by themselves."""
 
     def rows(self, keep_B: torch.Tensor) -> "Batch":
         """The batch with only these rows."""
@@ -124,13 +124,13 @@ class Batches:
     def __init__(self, examples: Examples, catalogue: Catalogue) -> None:
         self.examples, self.ids_case = examples, _cases(catalogue)
 
-    def batch(self, rows: Any, keep_B2: np.ndarray | None = None) -> Batch:
-        """These examples; `keep_B2` says whose word on the text is heard, both where nothing is given."""
+    def batch(self, rows: Any) -> Batch:
+        """These examples."""
         own = self.examples
         tool, size, config = own.tool_E[rows], own.size_E[rows], own.config_E[rows]
         ids = self.ids_case[np.maximum(tool, 0) * len(SIZES) + size]
         place = np.argmax(ids == config[:, None], axis=1)
         now, start = own.now_ECP[rows], own.start_ECP[rows]
-        keep = np.ones((len(rows), 2), dtype=bool) if keep_B2 is None else keep_B2
-        arrays = (own.text_E[rows], tool, size, config, ids, place, now, start, own.excess_EN[rows], keep)
+        has_grams = np.array([bool(own.grams[text]) for text in own.text_E[rows]])
+        arrays = (own.text_E[rows], tool, size, config, ids, place, now, start, own.excess_EN[rows], has_grams)
         return Batch(*map(torch.from_numpy, arrays))

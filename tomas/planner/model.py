@@ -26,6 +26,21 @@ MAX_TEXT_TOKENS = 192
 """Longer requests are cut."""
 
 
+class Told(NamedTuple):
+    """What is known of a batch of texts, by who says it; zero where one has nothing to say."""
+
+    read_BH: torch.Tensor
+    """The reader, of the text's states."""
+    known_BH: torch.Tensor
+    """The characters."""
+    last_BH: torch.Tensor
+    """The decision position."""
+
+    def rows(self, keep_B: torch.Tensor) -> "Told":
+        """Of these texts alone."""
+        return Told(*(said_BH[keep_B] for said_BH in self))
+
+
 class Decision(NamedTuple):
     """What one pass of the backbone leaves for the heads."""
 
@@ -35,6 +50,7 @@ class Decision(NamedTuple):
     """Logit that a tool is needed at all."""
     window_BD: torch.Tensor
     """The window the backbone was told, as the temporal encoder reads it."""
+    told: Told
 
 
 class Heads(nn.Module):
@@ -77,16 +93,17 @@ class Heads(nn.Module):
 
     def decide(self, last_BH: torch.Tensor | None, text: "Text", window_BD: torch.Tensor) -> Decision:
         """Tool and gate logits from the text's own states, its characters, and the decision position, if any."""
-        told_BH = self.reader(text.states_BDTH, text.mask_BT)
-        if text.keep_B2 is not None:
-            told_BH = told_BH * text.keep_B2[:, :1]
+        read_BH = self.reader(text.states_BDTH, text.mask_BT)
+        nothing_BH = torch.zeros_like(read_BH)
+        known_BH = nothing_BH if text.grams is None else self.characters(text.grams)
         if last_BH is not None:
-            told_BH = told_BH + self.mix * nn.functional.layer_norm(last_BH.float(), (self.hidden,))
-        if text.grams is not None:
-            known_BH = self.characters(text.grams)
-            told_BH = told_BH + (known_BH if text.keep_B2 is None else known_BH * text.keep_B2[:, 1:])
-        state_BH = self.norm(told_BH)
-        return Decision(state_BH, self.decoder.tools(state_BH, window_BD), self.gate(state_BH)[:, 0], window_BD)
+            last_BH = self.mix * nn.functional.layer_norm(last_BH.float(), (self.hidden,))
+        return self.judge(Told(read_BH, known_BH, nothing_BH if last_BH is None else last_BH), window_BD)
+
+    def judge(self, told: Told, window_BD: torch.Tensor) -> Decision:
+        """What follows from what is known of the texts."""
+        state_BH = self.norm(told.read_BH + told.last_BH + told.known_BH)
+        return Decision(state_BH, self.decoder.tools(state_BH, window_BD), self.gate(state_BH)[:, 0], window_BD, told)
 
 
 class Text(NamedTuple):
@@ -95,8 +112,6 @@ class Text(NamedTuple):
     states_BDTH: torch.Tensor
     mask_BT: torch.Tensor
     grams: Grams | None = None
-    keep_B2: torch.Tensor | None = None
-    """In training: whether the reader's and the characters' word is heard, as neither should lean on the other."""
 
 
 def whole_pass(
@@ -106,7 +121,6 @@ def whole_pass(
     mask_BT: torch.Tensor,
     window_BCP: torch.Tensor,
     grams: Grams | None = None,
-    keep_B2: torch.Tensor | None = None,
 ) -> Decision:
     """Text and context in one pass of the backbone; padding stands on the left, so the context is last in every row."""
     window_BD = heads.temporal(window_BCP)
@@ -120,7 +134,7 @@ def whole_pass(
         inputs_embeds=inputs_BSH, use_cache=False, output_hidden_states=read_layers(backbone.num_layers), **padding
     )
     states_BDTH = text_states(out.hidden_states, tokens_BT.shape[1])
-    return heads.decide(out.last_hidden_state[:, -1], Text(states_BDTH, mask_BT, grams, keep_B2), window_BD)
+    return heads.decide(out.last_hidden_state[:, -1], Text(states_BDTH, mask_BT, grams), window_BD)
 
 
 def packed_pass(
@@ -160,7 +174,6 @@ def cached_pass(
     mask_BT: torch.Tensor,
     window_BCP: torch.Tensor,
     grams: Grams | None = None,
-    keep_B2: torch.Tensor | None = None,
 ) -> Decision:
     """The context alone over the text's cached keys and values: the same numbers as `whole_pass`, at a fraction."""
     window_BD = heads.temporal(window_BCP)
@@ -173,7 +186,7 @@ def cached_pass(
         past_key_values=as_cache(prefix),
         use_cache=False,
     )
-    return heads.decide(out.last_hidden_state[:, -1], Text(states_BDTH, mask_BT, grams, keep_B2), window_BD)
+    return heads.decide(out.last_hidden_state[:, -1], Text(states_BDTH, mask_BT, grams), window_BD)
 
 
 def text_states(hidden_states: Any, num_tokens: int) -> torch.Tensor:

@@ -23,6 +23,8 @@ CHARACTERS_LR = 10
 """Times the heads' rate: each of its vectors is met in few examples."""
 READING_NEEDS = ("head_lr", "weight_decay", "grad_clip", "gate_weight")
 """What learning to read takes from the section of the training that follows."""
+TOGETHER, ALONE = 0.4, {"read_BH": 0.6, "known_BH": 0.4}
+"""How much a text with characters of their own counts by all that is told of it, and by one of the two words alone."""
 WARMED_LR = 0.1
 """Times the heads' rate, for what the warm-up has taught: at the full rate joint training undoes it."""
 
@@ -125,14 +127,14 @@ class ReadingTask(TextTask):
 
     def loss(self, batch: Batch) -> dict[str, torch.Tensor]:
         """What tool and gate cost."""
-        return tool_and_gate(self.decide(batch), batch, self.params)
+        return tool_and_gate(self.heads, self.decide(batch), batch, self.params)
 
     def decide(self, batch: Batch) -> Decision:
         """The tuned layers alone, over what was kept of those below: what `whole_pass` says before the context."""
         states_B1TH, mask_BT = (tensor.to(batch.now_BCP.device) for tensor in self.below.states(batch.text_B.tolist()))
         start, depths = tuned_layers(self.backbone.num_layers).start, read_layers(self.backbone.num_layers)
         found = states_at(self.backbone, start, depths, states_B1TH[:, 0], mask_BT)
-        text = Text(torch.stack([found[depth] for depth in depths], dim=1), mask_BT, self.grams(batch), batch.keep_B2)
+        text = Text(torch.stack([found[depth] for depth in depths], dim=1), mask_BT, self.grams(batch))
         return self.heads.decide(None, text, self.heads.temporal(batch.now_BCP))
 
 
@@ -188,7 +190,7 @@ class JointTask(TextTask):
         window_BD = self.heads.temporal(few.start_BCP)
         query_BH = self.heads.decoder.ask(decision.state_BH[planned], window_BD, few.tool_B, few.size_B)
         config = configuration_loss(self.heads, few, query_BH, self.params)
-        told = tool_and_gate(decision, batch, self.params)
+        told = tool_and_gate(self.heads, decision, batch, self.params)
         loss_config = global_mean(config, planned.sum())
         total = told.pop("loss") + self.params.config_weight * loss_config
         return {"loss": total, **told, "loss_config": loss_config, **self._rows(query_BH, few)}
@@ -208,7 +210,7 @@ class JointTask(TextTask):
 
     def decide(self, batch: Batch) -> Decision:
         """One pass over cached texts, or over the whole sequence where LoRA acts on the text too."""
-        rest = batch.now_BCP, self.grams(batch), batch.keep_B2
+        rest = batch.now_BCP, self.grams(batch)
         if self.store is not None:
             cached = self.store.batch(batch.text_B.tolist(), batch.now_BCP.device)
             return cached_pass(self.backbone, self.heads, *cached, *rest)
@@ -230,11 +232,21 @@ def characters_group(heads: Heads, params: Training) -> dict[str, Any]:
     return {"params": list(heads.characters.parameters()), "lr": params.head_lr * CHARACTERS_LR, "weight_decay": 0.0}
 
 
-def tool_and_gate(decision: Decision, batch: Batch, params: Training) -> dict[str, torch.Tensor]:
-    """Cross-entropies of the tool, where there is one, and of whether there is one."""
-    served = batch.tool_B >= 0
-    tool = nn.functional.cross_entropy(decision.tools_BK[served], batch.tool_B[served], reduction="sum")
-    gate = nn.functional.binary_cross_entropy_with_logits(decision.gate_B, served.float(), reduction="sum")
+def tool_and_gate(heads: Heads, decision: Decision, batch: Batch, params: Training) -> dict[str, torch.Tensor]:
+    """Cross-entropies of the tool, where there is one, and of whether there is one.
+
+    Where a text has both a reader's and the characters' word, also of what either of them says without the other:
+    neither shall lean on the other.
+    """
+    served, spelt = batch.tool_B >= 0, batch.has_grams_B
+    tool, gate = _summed(decision, batch, torch.where(spelt, TOGETHER, 1.0))
+    if spelt.any():
+        few, told, window_BD = batch.rows(spelt), decision.told.rows(spelt), decision.window_BD[spelt]
+        for word, weight in ALONE.items():
+            left_out = {other: torch.zeros_like(told.read_BH) for other in ALONE if other != word}
+            alone = heads.judge(told._replace(**left_out), window_BD)
+            more_tool, more_gate = _summed(alone, few, torch.full_like(alone.gate_B, weight))
+            tool, gate = tool + more_tool, gate + more_gate
     right = (decision.tools_BK[served].argmax(dim=1) == batch.tool_B[served]).float().sum()
     loss_tool, loss_gate = global_mean(tool, served.sum()), global_mean(gate, len(served))
     return {
@@ -243,6 +255,14 @@ def tool_and_gate(decision: Decision, batch: Batch, params: Training) -> dict[st
         "loss_gate": loss_gate,
         "tool_accuracy": global_mean(right, served.sum()),
     }
+
+
+def _summed(decision: Decision, batch: Batch, weight_B: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropies of tool and gate, summed with these weights."""
+    served = batch.tool_B >= 0
+    tool = nn.functional.cross_entropy(decision.tools_BK[served], batch.tool_B[served], reduction="none")
+    gate = nn.functional.binary_cross_entropy_with_logits(decision.gate_B, served.float(), weight_B, reduction="sum")
+    return (tool * weight_B[served]).sum(), gate
 
 
 def configuration_loss(heads: Heads, batch: Batch, query_BQ: torch.Tensor, params: Training) -> torch.Tensor:

@@ -11,8 +11,6 @@ from tomas.planner.examples import Batch, Batches
 
 BUCKET = 32
 """Batches whose texts are sorted by length together; with half as many, twice as much of a batch is padding."""
-LEFT_OUT = 0.4
-"""Share of examples in which the reader's word on the text is left out, and of those in which the characters' is."""
 WHOLE_TEXTS = 32
 """Most texts whose pass through every layer is kept for the backward pass; 96 took more than 24 GB."""
 
@@ -33,12 +31,8 @@ class TextBatches:
         return max(1, (self.count + self.size // 2) // self.size)
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """One batch, and in which of its examples the reader's or the characters' word is left out."""
-        rows, examples = self._rows(epoch, index), self.batches.examples
-        drawn = np.random.default_rng((*self.seed, 1, epoch, index)).random(len(rows))
-        has_grams = np.array([bool(examples.grams[text]) for text in examples.text_E[rows]])
-        keep_B2 = np.stack([(drawn >= LEFT_OUT) | ~has_grams, drawn < 1 - LEFT_OUT], axis=1)
-        return self.batches.batch(rows, keep_B2)
+        """One batch."""
+        return self.batches.batch(self._rows(epoch, index))
 
     def texts(self, epoch: int, index: int) -> list[int]:
         """The texts of one batch."""
