@@ -191,7 +191,8 @@ def test_the_rows_listed_for_training_are_those_of_the_examples_tool_and_size(ca
     nothing = np.zeros((4, 2, 3), dtype=np.float32)
     examples = SimpleNamespace(
         text_E=np.arange(4), tool_E=np.array([0, 2, 1, -1]), size_E=np.array([1, 2, 0, 0]),
-        config_E=np.array([12, 80, -1, -1]), now_ECP=nothing, start_ECP=nothing, excess_EN=nothing, grams=[[], [7], [], []],
+        config_E=np.array([12, 80, -1, -1]), now_ECP=nothing, start_ECP=nothing, excess_EN=nothing,
+        grams=[[], [7], [], []],
     )  # fmt: skip
     batch = Batches(examples, catalogue).batch(np.array([1, 0, 3]))
     assert torch.equal(batch.ids_BN[:2], listed(catalogue, [2, 0], [2, 1]))
