@@ -3,16 +3,20 @@
 `python -m benchmarks.ablations [--seeds 0 1 2] [--only fusion] [--jobs 1]` queues what is not yet done, runs the queue,
 copies the results into the tracking store and prints a Markdown table with means and spreads. `--set KEY=VALUE` changes
 a parameter for all lines, say `labelling.train_examples=4000`; `--table` only prints. All runs show in `make ui` too.
+Hours of training: what is finished stands in benchmarks/ablations.json and is not repeated with the same data and
+parameters, so the command can be stopped and called again.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.common import markdown, over_seeds
-from tomas.paths import project
-from tomas.tracking.queue import queue_grid, run_queue
+from benchmarks.kept_runs import Figures, KeptRuns, table
+from tomas.config import load_params
+from tomas.files import digest, digest_of_value
+from tomas.paths import Paths, project
+from tomas.tracking.queue import RUNNING, WAITING, queue_grid, queue_status, run_queue
 from tomas.tracking.sync import Experiment, finished_experiments, sync
 
 LINES: dict[str, tuple[str, ...]] = {
@@ -34,14 +38,17 @@ LINES: dict[str, tuple[str, ...]] = {
     "500 examples": ("labelling.train_examples=500",),
     "2,000 examples": ("labelling.train_examples=2000",),
 }
-METRICS: dict[str, tuple[str, str]] = {
+METRICS = {
     "tool recall": ("evaluate", "tool_macro_recall"),
-    "config exact": ("evaluate", "config_accuracy"),
-    "near-optimal 5": ("evaluate", "near_optimal_5"),
-    "regret": ("evaluate", "latency_regret_mean"),
+    "exact": ("evaluate", "config_accuracy"),
+    "within 5 %": ("evaluate", "near_optimal_5"),
+    "within 5 %, masked": ("evaluate", "given_tool", "masked", "near_optimal_5"),
+    "regret, masked": ("evaluate", "latency_regret_mean"),
+    "end to end": ("evaluate", "end_to_end", "near_optimal_5"),
     "value tokens": ("pretrain_encoder", "value_token_accuracy"),
     "identification": ("pretrain_encoder", "identification"),
 }
+"""Where each figure stands in metrics/."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,43 +60,60 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="experiments at a time")
     parser.add_argument("--table", action="store_true", help="run nothing, print what is there")
     args = parser.parse_args(argv)
-    root = project().root
+    paths = project()
     lines = {name: own for name, own in LINES.items() if not args.only or any(word in name for word in args.only)}
+    state = key(paths, args.settings)
+    kept = KeptRuns(paths.root / "benchmarks" / "ablations.json", state)
+    runs = {experiment(name, seed, state): (name, seed) for seed in args.seeds for name in lines}
+
+    def keep_finished() -> None:
+        for row in finished_experiments(paths.root):
+            if row.name in runs:
+                kept.keep(*runs[row.name], figures(row))
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+        keep_finished()
+
     failed: list[str] = []
     if not args.table:
-        done = {row.name for row in finished_experiments(root)}
-        for name, own in lines.items():
-            for seed in args.seeds:
-                if experiment(name, seed) not in done:
-                    queue_grid(root, experiment(name, seed), [f"seed={seed}", *args.settings, *own])
-        failed = run_queue(root, args.jobs, lambda line: print(line, file=sys.stderr, flush=True))
-        sync(root)
-    runs = {row.name: row for row in finished_experiments(root)}
-    print(table({name: [runs[e] for s in args.seeds if (e := experiment(name, s)) in runs] for name in lines}))
+        keep_finished()
+        left_over = queue_status(paths.root)  # of a call that was stopped
+        for name, (line, seed) in runs.items():  # seed by seed: what is learnt of the texts is kept on disk for few
+            if not kept.has(line, seed) and left_over.get(name) not in (WAITING, RUNNING):
+                queue_grid(paths.root, name, [f"seed={seed}", *args.settings, *lines[line]])
+        failed = run_queue(paths.root, args.jobs, tell)
+        keep_finished()
+        sync(paths.root)
+    print(table(kept.runs, list(lines), list(METRICS), 3))
     if failed:
         print(f"failed: {', '.join(failed)}; see dvc queue logs NAME", file=sys.stderr)
     return 1 if failed else 0
 
 
-def experiment(line: str, seed: int) -> str:
-    """The name of a line's experiment in DVC."""
+def experiment(line: str, seed: int, state: str) -> str:
+    """The name of a line's experiment in DVC: another one for other data or parameters."""
     words = "".join(letter if letter.isalnum() else " " for letter in line.lower()).split()
-    return "-".join(["ablation", *words, f"seed{seed}"])
+    return "-".join(["ablation", *words, f"seed{seed}", state[:6]])
 
 
-def table(lines: Mapping[str, Sequence[Experiment]]) -> str:
-    """Markdown: a row a line, mean and spread over its seeds."""
-    rows = [["", "seeds", *METRICS]]
-    for name, runs in lines.items():
-        if runs:
-            rows.append([name, str(len(runs)), *(cell(runs, *where) for where in METRICS.values())])
-    return markdown(rows)
+def key(paths: Paths, settings: Sequence[str]) -> str:
+    """A name for the data and the parameters that all lines share."""
+    data = (paths.tools, paths.profiles, paths.requests, paths.timelines)
+    shared = [load_params(paths.params).model_dump(exclude={"seed"}), sorted(settings), *map(digest, data)]
+    return digest_of_value(shared)[:16]
 
 
-def cell(runs: Sequence[Any], file: str, metric: str) -> str:
-    """Mean and standard deviation of a metric; a dash where no run has it."""
-    values = [run.metrics.get(file, {}).get(metric) for run in runs]
-    return over_seeds([float(value) for value in values if isinstance(value, int | float)], 3)
+def figures(run: Experiment) -> Figures:
+    """What a finished experiment reached; a line without a metric has none."""
+    found: Figures = {}
+    for name, where in METRICS.items():
+        value: Any = run.metrics
+        for word in where:
+            value = value.get(word) if isinstance(value, dict) else None
+        if isinstance(value, int | float):
+            found[name] = float(value)
+    return found
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.kept_runs import Figures
 from tomas import registry
 from tomas.config import Params, parse_params
 from tomas.domain.latency import LatencyPredictor
@@ -41,7 +42,8 @@ METRICS = {
 JITTER = 0.3
 """Standard deviation of the logarithm of the real thinking time around the predicted one."""
 DRAWS = 20
-Figures = dict[str, float]
+FEASIBLE, IN_TIME, USED = "feasible_under_jitter", "in_time", "t_inf_used"
+COLUMNS = (*METRICS, FEASIBLE, IN_TIME, USED)
 
 
 def planned(paths: Paths, params: Params, folder: Path, name: str) -> dict[str, Figures]:
@@ -66,7 +68,7 @@ def figures(planner: Planner, cases: Sequence[Case], jitter: bool) -> Figures:
     """The planner's metrics on these cases."""
     _, metrics = evaluate(planner, cases)
     found = {name: float(reduce(getitem, where, metrics)) for name, where in METRICS.items()}
-    return found | ({"feasible_under_jitter": under_jitter(planner, cases)} if jitter else {})
+    return found | ({FEASIBLE: under_jitter(planner, cases)} if jitter else {})
 
 
 def under_jitter(planner: Planner, cases: Sequence[Case]) -> float:
@@ -104,6 +106,4 @@ def thinking_times(planner: Planner, before: Sequence[Case], cases: Sequence[Cas
         for name, predictor in predictors.items():
             shares[name].append(elapsed_ms / predictor.predict(asked))
             predictor.observe(asked, elapsed_ms)
-    return {
-        name: {"in_time": float(np.mean(np.array(own) <= 1)), "t_inf_used": median(own)} for name, own in shares.items()
-    }
+    return {name: {IN_TIME: float(np.mean(np.array(own) <= 1)), USED: median(own)} for name, own in shares.items()}

@@ -7,19 +7,18 @@ command can be stopped and called again.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import markdown, over_seeds
-from benchmarks.part_figures import Figures, planned
+from benchmarks.kept_runs import Figures, KeptRuns, table
+from benchmarks.part_figures import COLUMNS, planned
 from tomas.commands.train import setting
 from tomas.config import Params, parse_params
 from tomas.data.validated import load_catalogue, load_timelines
-from tomas.files import digest, digest_of_value, write_json
+from tomas.files import digest, digest_of_value
 from tomas.kernel.checks import check_parts
 from tomas.kernel.yaml_files import lay_over, plain, read_yaml
 from tomas.paths import Paths, project
@@ -36,8 +35,6 @@ TRAINED: dict[str, dict[str, Any]] = {
     "temporal attention-linear": {"temporal": {"kind": "attention-linear"}},
 }
 """What decoders, fusions and the missing timeline do stands in the ablations."""
-Runs = dict[str, dict[str, Figures]]
-"""Figures by line and seed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,18 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     args = parser.parse_args(argv)
     paths = project()
-    file = paths.root / "benchmarks" / "parts.json"
-    known: dict[str, Runs] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    runs = known.setdefault(key(paths, parameters(paths, args.settings, {"seed": 0})), {})
+    state = key(paths, parameters(paths, args.settings, {"seed": 0}))
+    kept = KeptRuns(paths.root / "benchmarks" / "parts.json", state)
     for seed in args.seeds:
         for name, overlay in TRAINED.items():
             wanted = name == "base" or args.only is None or any(word in name for word in args.only)
-            if wanted and str(seed) not in runs.get(name, {}):
+            if wanted and not kept.has(name, seed):
                 measured = measure(paths, name, parameters(paths, args.settings, {"seed": seed, **overlay}))
                 for line, found in measured.items():
-                    runs.setdefault(line, {})[str(seed)] = found
-                write_json(file, known)
-    print(table(runs))
+                    kept.keep(line, seed, found)
+    print(table(kept.runs, list(dict.fromkeys([*TRAINED, *kept.runs])), COLUMNS, 4))
     return 0
 
 
@@ -91,16 +86,6 @@ def key(paths: Paths, params: Params) -> str:
     """A name for these settings on the labelled examples and the vectors as they are now."""
     files = (paths.labelled / "train.parquet", paths.config_weights)
     return digest_of_value([params.model_dump(), *map(digest, files)])[:16]
-
-
-def table(runs: Runs) -> str:
-    """Markdown: a row a line, each figure's mean over the seeds and its spread."""
-    figures = list(dict.fromkeys(name for own in runs.values() for found in own.values() for name in found))
-    rows = [["", "seeds", *figures]]
-    for name, own in runs.items():
-        cells = [[found[figure] for found in own.values() if figure in found] for figure in figures]
-        rows.append([name, str(len(own)), *(over_seeds(values, 4) for values in cells)])
-    return markdown(rows)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from tests.planner.small import open_store
 from tomas.commands.train import setting
 from tomas.config import Params, load_params, parse_params
 from tomas.encoder.pretrain import pretraining_task
+from tomas.paths import Paths
 from tomas.planner.tasks import JointTask
+from tomas.tracking.queue import WAITING
 
 QUICK = ["--backbone", "tiny", "--quick"]
 OPTIONS = SimpleNamespace(backbone="tiny", quick=True)
@@ -173,18 +175,43 @@ def test_overhead_is_what_dvc_mlflow_and_starting_up_add(
     assert os.environ.get("MLFLOW_TRACKING_URI") is None
 
 
-def test_the_table_of_ablations_has_means_and_spreads_over_seeds() -> None:
-    def run(recall: float) -> Any:
-        return SimpleNamespace(metrics={"evaluate": {"tool_macro_recall": recall, "near_optimal_5": None}})
+def test_a_finished_ablation_is_kept_with_what_its_metrics_say(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An experiment on other data, or of no line of the table, is none of its; a figure nobody measured is a dash."""
+    state = ablations.key(Paths(Path.cwd()), [])
 
-    lines = ablations.table({"as it is": [run(0.9), run(0.94)], "one seed": [run(0.5)], "not run": []}).splitlines()
-    assert [line.split(" | ")[1] for line in lines[2:]] == ["2", "1"]
-    assert "| as it is | 2 | 0.920 ± 0.020 | - |" in lines[2]
-    assert "| one seed | 1 | 0.500 | - |" in lines[3]
+    def run(line: str, seed: int, recall: float, state: str = state) -> Any:
+        metrics = {"evaluate": {"tool_macro_recall": recall, "given_tool": {"masked": {"near_optimal_5": None}}}}
+        return SimpleNamespace(name=ablations.experiment(line, seed, state), metrics=metrics)
+
+    queued: list[tuple[str, list[str]]] = []
+    finished = [run("as it is", 0, 0.9), run("no timeline", 0, 0.5), run("as it is", 2, 0.1, "another")]
+    monkeypatch.setattr(ablations, "finished_experiments", lambda _: finished)
+    monkeypatch.setattr(ablations, "queue_grid", lambda _, name, grid: queued.append((name, grid)))
+    monkeypatch.setattr(ablations, "queue_status", lambda _: {ablations.experiment("no timeline", 1, state): WAITING})
+    monkeypatch.setattr(ablations, "run_queue", lambda *_: finished.append(run("as it is", 1, 0.94)))
+    monkeypatch.setattr(ablations, "sync", lambda _: None)
+    ask = ["--only", "as it is", "timeline", "--seeds", "0", "1"]
+    assert ablations.main(ask) == 0
+    assert queued == [(ablations.experiment("as it is", 1, state), ["seed=1"])]
+    rows = {cells[0]: cells[1:] for cells in map(cells_of, capsys.readouterr().out.splitlines()[2:])}
+    assert rows["as it is"][:4] == ["2", "0.920 ± 0.020", "-", "-"]
+    assert rows["no timeline"][:2] == ["1", "0.500"]
+    queued.clear()
+    finished.clear()  # on another machine: what was measured stands in the file
+    assert ablations.main([*ask, "--table"]) == 0
+    assert not queued
+    assert "0.920 ± 0.020" in capsys.readouterr().out
+
+
+def cells_of(row: str) -> list[str]:
+    """The cells of a line of a table."""
+    return [cell.strip() for cell in row.strip("|").split("|")]
 
 
 def test_every_ablation_changes_a_parameter_that_exists_and_has_a_name_of_its_own() -> None:
-    names = {ablations.experiment(line, seed) for line in ablations.LINES for seed in (0, 1)}
+    names = {ablations.experiment(line, seed, "state") for line in ablations.LINES for seed in (0, 1)}
     assert len(names) == 2 * len(ablations.LINES)
     for overrides in ablations.LINES.values():
         document: dict[str, Any] = {}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.part_figures import METRICS, PLANNING, planned
-from benchmarks.parts import table
+from benchmarks.kept_runs import KeptRuns, table
+from benchmarks.part_figures import COLUMNS, METRICS, PLANNING, planned
 from tests.planner.small_training import prepare, small_params, train
 
 
@@ -20,6 +20,7 @@ def test_the_base_planner_is_measured_with_every_part_of_planning(
     latencies = {"latency fixed", "latency rule_based", "latency measured", "latency learned"}
     assert set(lines) == {"base", *PLANNING, *latencies}
     assert set(lines["base"]) == set(lines["voter entropy"]) == {*METRICS, "feasible_under_jitter"}
+    assert {name for own in lines.values() for name in own} == set(COLUMNS)
     assert all(0 <= lines[name]["in_time"] <= 1 and lines[name]["t_inf_used"] > 0 for name in latencies)
     assert lines["latency fixed"]["in_time"] == 1  # a tiny planner always takes less than half a second
     assert set(planned(paths, params, tmp_path / "planner", "moe")) == {"moe"}
@@ -27,4 +28,16 @@ def test_the_base_planner_is_measured_with_every_part_of_planning(
 
 def test_a_line_has_a_dash_where_it_has_no_figure() -> None:
     runs = {"base": {"0": {"exact": 0.5}, "1": {"exact": 0.7}}, "latency": {"0": {"in_time": 1.0}}}
-    assert table(runs).splitlines()[2:] == ["| base | 2 | 0.6000 ± 0.1000 | - |", "| latency | 1 | - | 1.0000 |"]
+    rows = table(runs, ["latency", "not run", "base"], ["exact", "in_time"], 4).splitlines()[2:]
+    assert rows == ["| latency | 1 | - | 1.0000 |", "| base | 2 | 0.6000 ± 0.1000 | - |"]
+
+
+def test_what_was_measured_is_found_again_and_only_on_the_same_state(tmp_path: Path) -> None:
+    file = tmp_path / "runs.json"
+    KeptRuns(file, "old").keep("base", 0, {"exact": 0.5})
+    KeptRuns(file, "new").keep("moe", 1, {"exact": 0.6})
+    again = KeptRuns(file, "old")
+    assert again.has("base", 0)
+    assert not again.has("base", 1)
+    assert not again.has("moe", 1)
+    assert KeptRuns(file, "new").runs == {"moe": {"1": {"exact": 0.6}}}
