@@ -1,7 +1,7 @@
 """What a trained planner's figures are, with the parts that only planning uses."""
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Mapping, Sequence
+from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
 from statistics import median
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common import ratio, take_turns
 from benchmarks.kept_runs import Figures
 from tomas import registry
 from tomas.config import Params, parse_params
@@ -36,14 +37,15 @@ METRICS = {
     "within 5 %, masked": ("given_tool", "masked", "near_optimal_5"),
     "regret, masked": ("latency_regret_mean",),
     "end to end": ("end_to_end", "near_optimal_5"),
-    "plan, ms": ("latency_ms_p50",),
 }
 """Where metrics/evaluate.json has each figure."""
 JITTER = 0.3
 """Standard deviation of the logarithm of the real thinking time around the predicted one."""
 DRAWS = 20
-FEASIBLE, IN_TIME, USED = "feasible_under_jitter", "in_time", "t_inf_used"
-COLUMNS = (*METRICS, FEASIBLE, IN_TIME, USED)
+TIMED, ROUNDS = 50, 5
+"""How many requests that a tool serves are planned one by one, and how often, for what a part costs in planning."""
+COST, FEASIBLE, IN_TIME, USED = "planning time", "feasible_under_jitter", "in_time", "t_inf_used"
+COLUMNS = (*METRICS, COST, FEASIBLE, IN_TIME, USED)
 
 
 def planned(paths: Paths, params: Params, folder: Path, name: str) -> dict[str, Figures]:
@@ -52,9 +54,12 @@ def planned(paths: Paths, params: Params, folder: Path, name: str) -> dict[str, 
     cases = cases_of(paths, planner, "test")
     found = {name: figures(planner, cases, name == "base")}
     if name == "base":
+        planners = {name: planner}
         for part, overlay in PLANNING.items():
-            used = parse_params(params.model_dump(mode="json") | overlay)
-            found[part] = figures(Planner.load(folder, used), cases, part.startswith("voter"))
+            planners[part] = Planner.load(folder, parse_params(params.model_dump(mode="json") | overlay))
+            found[part] = figures(planners[part], cases, part.startswith("voter"))
+        for part, cost in planning_times(planners, [case for case in cases if case.runs][:TIMED]).items():
+            found[part][COST] = cost
         found |= thinking_times(planner, cases_of(paths, planner, "val"), cases)
     return found
 
@@ -86,6 +91,17 @@ def under_jitter(planner: Planner, cases: Sequence[Case]) -> float:
             )
             fits.append(bool(fit[0]))
     return float(np.mean(fits))
+
+
+def planning_times(planners: Mapping[str, Planner], cases: Sequence[Case]) -> Figures:
+    """How long each takes for these cases one by one, as a multiple of the base planner's time, in turns."""
+
+    def plan(planner: Planner) -> None:
+        for case in cases:
+            planner.plan_batch([case.request])
+
+    seconds = take_turns({name: partial(plan, planner) for name, planner in planners.items()}, ROUNDS)
+    return {name: ratio(seconds, name, "base") for name in planners if name != "base"}
 
 
 def thinking_times(planner: Planner, before: Sequence[Case], cases: Sequence[Case]) -> dict[str, Figures]:
