@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.kept_runs import Figures, KeptRuns, table
+from benchmarks.kept_runs import EVALUATED, Figures, KeptRuns, table
 from tomas.config import load_params
 from tomas.files import digest, digest_of_value
 from tomas.paths import Paths, project
@@ -39,12 +39,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "2,000 examples": ("labelling.train_examples=2000",),
 }
 METRICS = {
-    "tool recall": ("evaluate", "tool_macro_recall"),
-    "exact": ("evaluate", "config_accuracy"),
-    "within 5 %": ("evaluate", "near_optimal_5"),
-    "within 5 %, masked": ("evaluate", "given_tool", "masked", "near_optimal_5"),
-    "regret, masked": ("evaluate", "latency_regret_mean"),
-    "end to end": ("evaluate", "end_to_end", "near_optimal_5"),
+    **{name: ("evaluate", *where) for name, where in EVALUATED.items()},
     "value tokens": ("pretrain_encoder", "value_token_accuracy"),
     "identification": ("pretrain_encoder", "identification"),
 }
@@ -68,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def keep_finished() -> None:
         for row in finished_experiments(paths.root):
-            if row.name in runs:
+            if row.name in runs and not kept.has(*runs[row.name]):
                 kept.keep(*runs[row.name], figures(row))
 
     def tell(line: str) -> None:

@@ -10,6 +10,15 @@ from tomas.files import write_json
 Figures = dict[str, float]
 Runs = dict[str, dict[str, Figures]]
 """Figures by line and seed."""
+EVALUATED = {
+    "tool recall": ("tool_macro_recall",),
+    "exact": ("config_accuracy",),
+    "within 5 %": ("near_optimal_5",),
+    "within 5 %, masked": ("given_tool", "masked", "near_optimal_5"),
+    "regret, masked": ("latency_regret_mean",),
+    "end to end": ("end_to_end", "near_optimal_5"),
+}
+"""Where metrics/evaluate.json has the figures that every table shows."""
 
 
 class KeptRuns:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import ratio, take_turns
-from benchmarks.kept_runs import Figures
+from benchmarks.kept_runs import EVALUATED, Figures
 from tomas import registry
 from tomas.config import Params, parse_params
 from tomas.domain.latency import LatencyPredictor
@@ -28,15 +28,10 @@ PLANNING: dict[str, dict[str, Any]] = {
 }
 """What a planner is asked with, once it is trained."""
 METRICS = {
-    "tool recall": ("tool_macro_recall",),
+    **EVALUATED,
     "tool recall, Chinese": ("per_language", "zh", "tool_macro_recall"),
     "no_tool AUROC": ("no_tool_auroc",),
-    "exact": ("config_accuracy",),
-    "within 5 %": ("near_optimal_5",),
     "feasible": ("feasibility_rate",),
-    "within 5 %, masked": ("given_tool", "masked", "near_optimal_5"),
-    "regret, masked": ("latency_regret_mean",),
-    "end to end": ("end_to_end", "near_optimal_5"),
 }
 """Where metrics/evaluate.json has each figure."""
 JITTER = 0.3
