@@ -144,12 +144,13 @@ class Encoder(Section):
 class Temporal(Section):
     """The encoder of free resources over time."""
 
-    kind: str = "cnn"
-    """The part: `cnn` or `none` (no timeline is seen: an ablation)."""
+    kind: str = "mixer"
+    """The part: `tomas plugin list --kind temporal` names all; with `none` no timeline is seen (an ablation)."""
     normalise: Literal["minmax", "standard", "none"] = "minmax"
-    """How free resources are scaled before the CNN."""
+    """How free resources are scaled before the encoder."""
     points: Count = 64
-    """Log-spaced offsets at which the timeline is read, from 50 ms to 200 s after T_inf."""
+    """Log-spaced offsets at which the timeline is read, from 50 ms to 200 s after T_inf; also how many shares of the
+    machine are told apart."""
     dim: Count = 256
     """Width of the temporal vector."""
     prefix_tokens: Annotated[int, Field(ge=1)] = 2

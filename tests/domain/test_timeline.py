@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.domain.cases import slow_grid, timelines, times
+from tests.domain.cases import levels, slow_grid, timelines, times
 from tomas.domain.resources import TIMELINE_COLUMNS
 from tomas.domain.timeline import MAX_ROWS, Method, Timeline
 from tomas.errors import UserError
@@ -48,6 +48,18 @@ def test_the_running_minimum_is_the_least_of_every_moment_so_far(timeline: Timel
     grid = np.array(slow_grid(timeline))
     expected = grid[: int(moment * 4) + 1].min(axis=0)
     assert timeline.running_min([moment])[0].tolist() == expected.tolist()
+
+
+@settings(max_examples=300, deadline=None)
+@given(timelines(), st.lists(st.tuples(levels, levels, levels, levels), min_size=1, max_size=6))
+def test_an_amount_lasts_until_the_first_moment_that_has_less(
+    timeline: Timeline, amounts: list[tuple[float, ...]]
+) -> None:
+    grid = np.array(slow_grid(timeline))
+    for row, lasting in zip(amounts, timeline.lasting(np.array(amounts)), strict=True):
+        short = grid < row
+        expected = np.where(short.any(axis=0), short.argmax(axis=0) / 4, np.inf)
+        assert lasting.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(

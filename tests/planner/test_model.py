@@ -17,9 +17,10 @@ from tomas.planner.adapters import Adapters, apply_adapters
 from tomas.planner.characters import Grams, grams
 from tomas.planner.model import Decision, Heads, cached_pass, packed_pass, padded, whole_pass
 from tomas.planner.reader import TextReader
+from tomas.planner.windows import CHANNELS
 
 TEXTS = ["sharpen these twelve photos", "hi", "把这三张照片变清晰", "please read out the letter I got from my aunt"]
-WINDOW_BCP = torch.rand(len(TEXTS), 8, 8, generator=torch.Generator().manual_seed(0))
+WINDOW_BCP = torch.rand(len(TEXTS), CHANNELS, 8, generator=torch.Generator().manual_seed(0))
 
 
 def backbone(dtype: str = "float32") -> Backbone:

@@ -97,7 +97,8 @@ def test_a_run_stopped_between_the_switches_ends_with_the_same_planner(
 
 def test_a_planner_with_experts_is_loaded_with_them(reasoning: tuple[Path, pd.DataFrame]) -> None:
     planner = Planner.load(reasoning[0])
-    assert [path for path, _ in expert_sites(planner.predictor.heads)] == ["decoder.query.out.1"]
+    mixing = [f"temporal.blocks.{block}.{layers}.0" for block in (0, 1) for layers in ("points", "channels")]
+    assert [path for path, _ in expert_sites(planner.predictor.heads)] == [*mixing, "decoder.query.out.1"]
     assert all(plan.status in {"ready", "wait", "infeasible", "no_tool"} for plan in map(planner.plan, TEXTS))
     assert {"router", "align", "temporal", "decoder", "attention"} == planner.parts.keys()
 
@@ -133,7 +134,7 @@ def test_low_rank_attention_is_trained_kept_and_silent_where_the_model_speaks(pa
     assert planner._words.answers(TEXTS[:1]) == answer
 
 
-@pytest.mark.parametrize("kind", ["attention", "attention-tva", "attention-linear", "none"])
+@pytest.mark.parametrize("kind", ["cnn", "attention", "attention-tva", "attention-linear", "none"])
 def test_every_temporal_encoder_trains_and_plans(paths: Paths, kind: str) -> None:
     target = paths.root / f"temporal-{kind}"
     curve = train(paths, small_params(temporal={"kind": kind}), target)

@@ -19,7 +19,7 @@ from tomas.domain.request import Request
 from tomas.paths import Paths
 from tomas.planner import Planner
 from tomas.planner.reader import TextReader
-from tomas.planner.temporal import TemporalCNN
+from tomas.planner.temporal import TemporalMixer
 
 SETTINGS: dict[str, Any] = {"training": {"warmup_epochs": 3, "max_epochs": 2, "batch_size": 16}}
 
@@ -60,9 +60,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("kind", "number"),
     [
-        (TemporalCNN, 1),
-        (TemporalCNN, 3),
-        (TemporalCNN, 4),
+        (TemporalMixer, 1),
+        (TemporalMixer, 3),
+        (TemporalMixer, 4),
         (TextReader, 0),
         (TextReader, 1),
         (TextReader, 3),

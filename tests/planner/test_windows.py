@@ -1,4 +1,4 @@
-"""A window holds what is free at each offset after its start, and the least that was free until then."""
+"""A window holds what is free when, the least that was free until then, and how long how much stays free."""
 
 import json
 
@@ -34,14 +34,24 @@ def reader(normalise: str = "none", sample: list[tuple[Timeline, float]] | None 
 def test_a_window_is_read_off_the_timeline_at_its_offsets(timeline: Timeline, start_ms: float) -> None:
     made = reader()
     window = made.read(timeline, start_ms)
-    assert window.shape == (8, POINTS)
+    assert window.shape == (12, POINTS)
     assert window.dtype == np.float32
     for point, offset in enumerate(made.offsets_ms):
         end = start_ms + offset
         changes = timeline.time_ms[(timeline.time_ms > start_ms) & (timeline.time_ms <= end)]
         seen = np.array([timeline.at(moment) for moment in (start_ms, *changes)])
         assert window[:4, point].tolist() == timeline.at(end).tolist()
-        assert window[4:, point].tolist() == seen.min(axis=0).tolist()
+        assert window[4:8, point].tolist() == seen.min(axis=0).tolist()
+
+
+def test_a_window_says_how_long_each_share_of_the_machine_stays_free() -> None:
+    falls = Timeline(np.array([0.0, 500.0, 3000.0]), np.array([[8.0, 16, 50, 0], [4, 16, 50, 0], [8, 16, 0, 0]]))
+    cores, memory, sm, gpu_memory = reader().read(falls, 100.0)[8:].tolist()
+    half_gone, all_gone = np.log1p([400.0 / FIRST_MS, 2900.0 / FIRST_MS]) / np.log1p(LAST_MS / FIRST_MS)
+    assert cores == pytest.approx([1, 1, 1, half_gone, half_gone, half_gone])  # up to 4 of 8 stay
+    assert memory == [1] * 6
+    assert sm == pytest.approx([all_gone] * 3 + [0] * 3)  # 50 of 100 until 3000 ms, more never
+    assert gpu_memory == [1] * 6  # the machine has none: nothing that is asked for is short
 
 
 def test_offsets_are_log_spaced_over_the_range_of_latencies() -> None:
@@ -54,13 +64,14 @@ def test_a_later_start_reads_a_later_window() -> None:
     timeline = Timeline(np.array([0.0, 1000.0]), np.array([[8.0, 16.0, 100.0, 4.0], [1.0, 2.0, 10.0, 0.0]]))
     early, late = (reader().read(timeline, start_ms) for start_ms in (0.0, 1000.0))
     assert early[:4, 0].tolist() == [8, 16, 100, 4]
-    assert late[:, 0].tolist() == [1, 2, 10, 0] * 2
+    assert late[:8, 0].tolist() == [1, 2, 10, 0] * 2
     assert np.array_equal(late, reader().read(Timeline.constant([1, 2, 10, 0]), 0.0))
 
 
 def test_minmax_is_the_share_of_the_machine_also_where_it_lacks_something() -> None:
     window = reader("minmax").read(Timeline.constant([4, 16, 25, 2]), 0.0)
-    assert window[:, 0].tolist() == [0.5, 1.0, 0.25, 2.0] * 2
+    assert window[:8, 0].tolist() == [0.5, 1.0, 0.25, 2.0] * 2
+    assert window[8:].tolist() == [[1, 1, 1, 0, 0, 0], [1] * 6, [1, 0, 0, 0, 0, 0], [1] * 6]
 
 
 def test_standard_takes_mean_and_spread_from_a_sample() -> None:

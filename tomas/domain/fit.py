@@ -23,16 +23,8 @@ def feasible_at(timeline: Timeline, requirement: Floats, latency_ms: Floats, sta
 
 def windows(timeline: Timeline, requirement: Floats, start_ms: float) -> Floats:
     """Give for how long from start_ms each requirement is covered, in ms: 0 where it is not, inf where for ever."""
-    first = int(timeline.rows_at(np.array([start_ms]))[0])
-    # the least that was free up to each row falls with time, so the first row below a requirement is found by bisection
-    least = np.minimum.accumulate(timeline.free[first:], axis=0)
-    blocked = np.full(len(requirement), len(least))
-    for falling, needed in zip(-least.T, -requirement.T, strict=True):
-        np.minimum(blocked, np.searchsorted(falling, needed, side="right"), out=blocked)
-    ends = np.append(timeline.time_ms[first:], np.inf) - start_ms
-    ends[0] = 0.0
-    lasting: Floats = ends[blocked]
-    return lasting
+    shortest: Floats = timeline.after(start_ms).lasting(requirement).min(axis=1)
+    return shortest
 
 
 def earliest_start(timeline: Timeline, requirement: Floats, latency_ms: Floats, from_ms: float) -> Floats:

@@ -147,6 +147,17 @@ class Timeline:
         least = np.minimum.accumulate(self.free[first:], axis=0)
         return least[np.maximum(self.rows_at(offsets_ms) - first, 0)]
 
+    def lasting(self, amounts: Floats) -> Floats:
+        """Give for how long from time 0 at least each of these amounts [N, 4] is free, in ms, resource by resource."""
+        first = int(self.rows_at(np.zeros(1))[0])
+        # the least that was free up to each row falls with time, so the first row below an amount is found by bisection
+        least = np.minimum.accumulate(self.free[first:], axis=0)
+        below = [np.searchsorted(-have, -need, side="right") for have, need in zip(least.T, amounts.T, strict=True)]
+        ends = np.append(self.time_ms[first:], np.inf)
+        ends[0] = 0.0
+        lasting: Floats = ends[np.stack(below, axis=1)]
+        return lasting
+
     def to_rows(self) -> list[dict[str, float]]:
         """Give the rows as mappings with the names of TIMELINE_COLUMNS."""
         table = np.column_stack((self.time_ms, self.free)).tolist()

@@ -19,7 +19,7 @@ KINDS: dict[str, Kind] = {
             default="gated",
             key="encoder.fusion",
         ),
-        Kind("temporal", "how a timeline of free resources becomes soft tokens", default="cnn", key="temporal.kind"),
+        Kind("temporal", "how a timeline of free resources becomes soft tokens", default="mixer", key="temporal.kind"),
         Kind(
             "decoder",
             "how a hidden state becomes a tool and a configuration",
@@ -105,11 +105,12 @@ _FUSIONS = (
 _TEMPORAL = (
     PartSpec(
         "temporal",
-        "cnn",
-        "tomas.planner.temporal:TemporalCNN",
-        "a multi-scale CNN over free resources",
+        "mixer",
+        "tomas.planner.temporal:TemporalMixer",
+        "networks over points and channels in turn",
         numerics="exact",
     ),
+    PartSpec("temporal", "cnn", "tomas.planner.temporal:TemporalCNN", "convolutions at three scales"),
     PartSpec(
         "temporal", "attention", "tomas.planner.temporal_attention:TemporalAttention", "self-attention over points"
     ),

@@ -23,7 +23,7 @@ from tomas.planner.decoder import Rows
 from tomas.planner.model import Heads
 from tomas.planner.plugins import rebuild
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Spec(Section):

@@ -5,6 +5,49 @@ from torch import nn
 
 KERNELS = (3, 5, 7)
 WIDTH = 32
+BLOCKS = 2
+POINT_WIDTH = 16
+FIRST_STEP = 0.2
+"""A block's networks start at this share of their usual size, so that a window comes through them nearly as it is."""
+
+
+class Mixing(nn.Module):
+    """A network over the points, then one over the channels of each point, each added to what comes in."""
+
+    def __init__(self, points: int) -> None:
+        super().__init__()
+        self.norm_points, self.norm_channels = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.points = nn.Sequential(nn.Linear(points, points), nn.GELU(), _small(nn.Linear(points, points)))
+        self.channels = nn.Sequential(nn.Linear(WIDTH, 2 * WIDTH), nn.GELU(), _small(nn.Linear(2 * WIDTH, WIDTH)))
+
+    def forward(self, x_BPW: torch.Tensor) -> torch.Tensor:
+        """The points, each knowing of the others."""
+        x_BPW = x_BPW + self.points(self.norm_points(x_BPW).mT).mT
+        return x_BPW + self.channels(self.norm_channels(x_BPW))  # type: ignore[no-any-return]
+
+
+def _small(linear: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(linear.bias)
+    with torch.no_grad():
+        linear.weight.mul_(FIRST_STEP)
+    return linear
+
+
+class TemporalMixer(nn.Module):
+    """Blocks that mix a window's points, then its channels, flattened: where something is free matters."""
+
+    def __init__(self, channels: int, points: int, dim: int) -> None:
+        super().__init__()
+        self.lift = nn.Linear(channels, WIDTH)
+        self.place = nn.Parameter(torch.randn(points, WIDTH) / 10)
+        self.blocks = nn.Sequential(*(Mixing(points) for _ in range(BLOCKS)))
+        self.narrow = nn.Linear(WIDTH, POINT_WIDTH)
+        self.out = nn.Linear(points * POINT_WIDTH, dim)
+
+    def forward(self, window_BCP: torch.Tensor) -> torch.Tensor:
+        """One vector a window."""
+        points_BPW = self.blocks(self.lift(window_BCP.mT) + self.place)
+        return self.out(nn.functional.gelu(self.narrow(points_BPW)).flatten(1))  # type: ignore[no-any-return]
 
 
 class TemporalCNN(nn.Module):

@@ -1,6 +1,6 @@
-"""What the planner sees of a timeline: free resources from one moment on, at log-spaced offsets."""
+"""What the planner sees of a timeline from one moment on: what is free when, and how long how much stays free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from tomas.domain.resources import RESOURCES, Floats
 from tomas.domain.timeline import Method, Timeline
 
 FIRST_MS, LAST_MS = 50.0, 200_000.0
-CHANNELS = 2 * len(RESOURCES)
-"""Free now, and the least that was free since the window began: what a run until then may use."""
+CHANNELS = 3 * len(RESOURCES)
+"""At each of P offsets what is free, and the least that was free since the window began: what a run until then may use.
+At each of P shares of the machine for how long it stays free: a configuration fits where that outlasts its latency."""
 FURTHEST = 1e4
 """Scaled amounts beyond are cut off: a timeline may say 1e308, and float32 has no such number."""
 
@@ -21,6 +22,7 @@ class WindowReader:
     """Reads windows as [CHANNELS, P], scaled."""
 
     offsets_ms: Floats
+    capacity: Floats
     shift: Floats
     scale: Floats
     method: Method
@@ -31,26 +33,38 @@ class WindowReader:
     ) -> "WindowReader":
         """A reader for a machine; `standard` takes its statistics from a sample of windows."""
         offsets = np.geomspace(FIRST_MS, LAST_MS, params.points)
-        plain = cls(offsets, np.zeros(CHANNELS), np.ones(CHANNELS), method)
+        plain = cls(offsets, capacity, np.zeros(CHANNELS), np.ones(CHANNELS), method)
         if params.normalise == "none":
             return plain
-        if params.normalise == "minmax":
-            return cls(offsets, plain.shift, _scale(np.tile(capacity, 2)), method)
+        if params.normalise == "minmax":  # how long something lasts is a share already
+            spread = np.concatenate([capacity, capacity, np.ones(len(RESOURCES))])
+            return replace(plain, scale=_scale(spread))
         values = np.stack([plain.read(timeline, start_ms) for timeline, start_ms in sample])
-        return cls(offsets, values.mean(axis=(0, 2)), _scale(values.std(axis=(0, 2))), method)
+        return replace(plain, shift=values.mean(axis=(0, 2)), scale=_scale(values.std(axis=(0, 2))))
 
     def read(self, timeline: Timeline, start_ms: float) -> Any:
         """The window from start_ms on, as float32 [CHANNELS, P]."""
         view = timeline if start_ms == 0 else timeline.after(start_ms)
-        both = np.concatenate([view.resample(self.offsets_ms, self.method), view.running_min(self.offsets_ms)], axis=1)
+        amounts = self.capacity * self.shares[:, None]
+        seen = (
+            view.resample(self.offsets_ms, self.method),
+            view.running_min(self.offsets_ms),
+            np.log1p(np.minimum(view.lasting(amounts), LAST_MS) / FIRST_MS) / np.log1p(LAST_MS / FIRST_MS),
+        )
         with np.errstate(over="ignore"):
-            scaled = (both - self.shift) * self.scale
+            scaled = (np.concatenate(seen, axis=1) - self.shift) * self.scale
         return np.clip(scaled, -FURTHEST, FURTHEST).T.astype(np.float32)
+
+    @property
+    def shares(self) -> Floats:
+        """The shares of the machine of which a window says how long they stay free: 1/P to 1."""
+        return np.arange(1, len(self.offsets_ms) + 1) / len(self.offsets_ms)
 
     def to_json(self) -> dict[str, Any]:
         """The numbers that make this reader."""
         return {
             "points": len(self.offsets_ms),
+            "capacity": self.capacity.tolist(),
             "shift": self.shift.tolist(),
             "scale": self.scale.tolist(),
             "method": self.method,
@@ -60,7 +74,8 @@ class WindowReader:
     def from_json(cls, saved: dict[str, Any]) -> "WindowReader":
         """Read what `to_json` gave."""
         offsets = np.geomspace(FIRST_MS, LAST_MS, saved["points"])
-        return cls(offsets, np.array(saved["shift"]), np.array(saved["scale"]), saved["method"])
+        capacity, shift, scale = (np.array(saved[name]) for name in ("capacity", "shift", "scale"))
+        return cls(offsets, capacity, shift, scale, saved["method"])
 
 
 def _scale(spread: Floats) -> Floats:
