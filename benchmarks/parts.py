@@ -30,6 +30,7 @@ TRAINED: dict[str, dict[str, Any]] = {
     "router moe": {"plugins": ["moe"]},
     "align bistate": {"plugins": ["align"]},
     "attention tva": {"backbone": {"attention": "tva"}},
+    "temporal cnn": {"temporal": {"kind": "cnn"}},
     "temporal attention": {"temporal": {"kind": "attention"}},
     "temporal attention-tva": {"temporal": {"kind": "attention-tva"}},
     "temporal attention-linear": {"temporal": {"kind": "attention-linear"}},

@@ -32,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     train = [row for row in ours if row["split"] == "train"]
     model = make_pipeline(
         make_union(
-            TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)),
-            TfidfVectorizer(sublinear_tf=True, ngram_range=(2, 5), analyzer="char_wb"),
+            TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2),
+            TfidfVectorizer(sublinear_tf=True, ngram_range=(2, 5), analyzer="char_wb", min_df=3),
         ),
-        LogisticRegression(C=10, max_iter=1000),
+        LogisticRegression(C=10, max_iter=1000, tol=1e-3),
     )
     model.fit([row["text"] for row in train], [row["tool"] or NO_TOOL for row in train])
     result: dict[str, Any] = {"train_requests": len(train)}
