@@ -12,8 +12,11 @@ Runs = dict[str, dict[str, Figures]]
 """Figures by line and seed."""
 EVALUATED = {
     "tool recall": ("tool_macro_recall",),
+    "tool recall, Chinese": ("per_language", "zh", "tool_macro_recall"),
+    "no_tool AUROC": ("no_tool_auroc",),
     "exact": ("config_accuracy",),
     "within 5 %": ("near_optimal_5",),
+    "feasible": ("feasibility_rate",),
     "within 5 %, masked": ("given_tool", "masked", "near_optimal_5"),
     "regret, masked": ("latency_regret_mean",),
     "end to end": ("end_to_end", "near_optimal_5"),

@@ -27,20 +27,13 @@ PLANNING: dict[str, dict[str, Any]] = {
     "retriever tfidf, 4 of 7 tools": {"plugins": ["retriever"], "retriever": {"min_tools": 2, "shortlist": 4}},
 }
 """What a planner is asked with, once it is trained."""
-METRICS = {
-    **EVALUATED,
-    "tool recall, Chinese": ("per_language", "zh", "tool_macro_recall"),
-    "no_tool AUROC": ("no_tool_auroc",),
-    "feasible": ("feasibility_rate",),
-}
-"""Where metrics/evaluate.json has each figure."""
 JITTER = 0.3
 """Standard deviation of the logarithm of the real thinking time around the predicted one."""
 DRAWS = 20
 TIMED, ROUNDS = 50, 5
 """How many requests that a tool serves are planned one by one, and how often, for what a part costs in planning."""
 COST, FEASIBLE, IN_TIME, USED = "planning time", "feasible_under_jitter", "in_time", "t_inf_used"
-COLUMNS = (*METRICS, COST, FEASIBLE, IN_TIME, USED)
+COLUMNS = (*EVALUATED, COST, FEASIBLE, IN_TIME, USED)
 
 
 def planned(paths: Paths, params: Params, folder: Path, name: str) -> dict[str, Figures]:
@@ -67,7 +60,7 @@ def cases_of(paths: Paths, planner: Planner, split: str) -> list[Case]:
 def figures(planner: Planner, cases: Sequence[Case], jitter: bool) -> Figures:
     """The planner's metrics on these cases."""
     _, metrics = evaluate(planner, cases)
-    found = {name: float(reduce(getitem, where, metrics)) for name, where in METRICS.items()}
+    found = {name: float(reduce(getitem, where, metrics)) for name, where in EVALUATED.items()}
     return found | ({FEASIBLE: under_jitter(planner, cases)} if jitter else {})
 
 

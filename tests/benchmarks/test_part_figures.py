@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kept_runs import KeptRuns, table
-from benchmarks.part_figures import COLUMNS, COST, FEASIBLE, METRICS, PLANNING, planned
+from benchmarks.part_figures import COLUMNS, COST, EVALUATED, FEASIBLE, PLANNING, planned
 from tests.planner.small_training import prepare, small_params, train
 
 
@@ -13,14 +13,14 @@ from tests.planner.small_training import prepare, small_params, train
 def test_the_base_planner_is_measured_with_every_part_of_planning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(METRICS, "tool recall, Chinese")  # the small project asks in English
+    monkeypatch.delitem(EVALUATED, "tool recall, Chinese")  # the small project asks in English
     paths, params = prepare(tmp_path / "project"), small_params()
     train(paths, params, tmp_path / "planner")
     lines = planned(paths, params, tmp_path / "planner", "base")
     latencies = {"latency fixed", "latency rule_based", "latency measured", "latency learned"}
     assert set(lines) == {"base", *PLANNING, *latencies}
-    assert set(lines["base"]) == {*METRICS, FEASIBLE}
-    assert set(lines["voter entropy"]) == {*METRICS, COST, FEASIBLE}
+    assert set(lines["base"]) == {*EVALUATED, FEASIBLE}
+    assert set(lines["voter entropy"]) == {*EVALUATED, COST, FEASIBLE}
     assert {name for own in lines.values() for name in own} == set(COLUMNS) - {"tool recall, Chinese"}
     assert all(0 <= lines[name]["in_time"] <= 1 and lines[name]["t_inf_used"] > 0 for name in latencies)
     assert lines["latency fixed"]["in_time"] == 1  # a tiny planner always takes less than half a second
