@@ -7,6 +7,7 @@ missing from the store. DVC's own table is complete, so what it has and the stor
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,9 @@ from tomas.errors import UserError
 from tomas.tracking.base import numbers
 from tomas.tracking.mlflow.runs import create_pipeline_run, log_headline
 from tomas.tracking.mlflow.store import open_store, search
+
+TRIES, PAUSE_S = 3, 2.0
+"""DVC also looks into the folders of experiments that run, and fails if one of them ends meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,7 @@ def sync(root: Path) -> tuple[int, int]:
 
 def finished_experiments(root: Path) -> Iterator[Experiment]:
     """The finished experiments of all commits, as `dvc exp show` tells them."""
-    command = [sys.executable, "-m", "dvc", "exp", "show", "--json", "--all-commits"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"dvc exp show failed: {' '.join(done.stderr.split())}")
-    for commit in json.loads(done.stdout):
+    for commit in json.loads(_shown(root)):
         for experiment in commit["experiments"] or ():
             row = experiment["revs"][0]
             data = row["data"]
@@ -87,3 +87,14 @@ def finished_experiments(root: Path) -> Iterator[Experiment]:
                 params=(data["params"].get("params.yaml") or {}).get("data") or {},
                 metrics={Path(file).stem: held.get("data") or {} for file, held in data["metrics"].items()},
             )
+
+
+def _shown(root: Path) -> str:
+    command = [sys.executable, "-m", "dvc", "exp", "show", "--json", "--all-commits"]
+    for left in reversed(range(TRIES)):
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        if not done.returncode:
+            return done.stdout
+        if left:
+            time.sleep(PAUSE_S)
+    raise UserError(f"dvc exp show failed: {' '.join(done.stderr.split())}")
