@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,20 +144,23 @@ class Timeline:
 
     def running_min(self, offsets_ms: Sequence[float] | Floats) -> Floats:
         """Give the least that is free from time 0 up to and including each of these moments, as [P, 4]."""
-        first = int(self.rows_at(np.zeros(1))[0])
-        least = np.minimum.accumulate(self.free[first:], axis=0)
+        first, least = self._so_far
         return least[np.maximum(self.rows_at(offsets_ms) - first, 0)]
 
     def lasting(self, amounts: Floats) -> Floats:
         """Give for how long from time 0 at least each of these amounts [N, 4] is free, in ms, resource by resource."""
-        first = int(self.rows_at(np.zeros(1))[0])
-        # the least that was free up to each row falls with time, so the first row below an amount is found by bisection
-        least = np.minimum.accumulate(self.free[first:], axis=0)
+        first, least = self._so_far  # it falls with time, so the first row below an amount is found by bisection
         below = [np.searchsorted(-have, -need, side="right") for have, need in zip(least.T, amounts.T, strict=True)]
         ends = np.append(self.time_ms[first:], np.inf)
         ends[0] = 0.0
         lasting: Floats = ends[np.stack(below, axis=1)]
         return lasting
+
+    @cached_property
+    def _so_far(self) -> tuple[int, Floats]:
+        """The row in force at time 0, and the least that is free from then until the end of it and of each later."""
+        first = int(self.rows_at(np.zeros(1))[0])
+        return first, np.minimum.accumulate(self.free[first:], axis=0)
 
     def to_rows(self) -> list[dict[str, float]]:
         """Give the rows as mappings with the names of TIMELINE_COLUMNS."""

@@ -1,5 +1,7 @@
 """Temporal encoders: a window of free resources as one vector."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -9,6 +11,23 @@ BLOCKS = 2
 POINT_WIDTH = 16
 FIRST_STEP = 0.2
 """A block's networks start at this share of their usual size, so that a window comes through them nearly as it is."""
+
+
+class PointReader(nn.Module):
+    """Blocks over the points of a window, which are then flattened: where something is free matters."""
+
+    def __init__(self, channels: int, points: int, dim: int, width: int, block: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.lift = nn.Linear(channels, width)
+        self.place = nn.Parameter(torch.randn(points, width) / 10)
+        self.blocks = nn.Sequential(*(block() for _ in range(BLOCKS)))
+        self.narrow = nn.Linear(width, POINT_WIDTH)
+        self.out = nn.Linear(points * POINT_WIDTH, dim)
+
+    def forward(self, window_BCP: torch.Tensor) -> torch.Tensor:
+        """One vector a window."""
+        points_BPW = self.blocks(self.lift(window_BCP.mT) + self.place)
+        return self.out(nn.functional.gelu(self.narrow(points_BPW)).flatten(1))  # type: ignore[no-any-return]
 
 
 class Mixing(nn.Module):
@@ -33,21 +52,11 @@ def _small(linear: nn.Linear) -> nn.Linear:
     return linear
 
 
-class TemporalMixer(nn.Module):
-    """Blocks that mix a window's points, then its channels, flattened: where something is free matters."""
+class TemporalMixer(PointReader):
+    """Blocks that mix a window's points, then its channels."""
 
     def __init__(self, channels: int, points: int, dim: int) -> None:
-        super().__init__()
-        self.lift = nn.Linear(channels, WIDTH)
-        self.place = nn.Parameter(torch.randn(points, WIDTH) / 10)
-        self.blocks = nn.Sequential(*(Mixing(points) for _ in range(BLOCKS)))
-        self.narrow = nn.Linear(WIDTH, POINT_WIDTH)
-        self.out = nn.Linear(points * POINT_WIDTH, dim)
-
-    def forward(self, window_BCP: torch.Tensor) -> torch.Tensor:
-        """One vector a window."""
-        points_BPW = self.blocks(self.lift(window_BCP.mT) + self.place)
-        return self.out(nn.functional.gelu(self.narrow(points_BPW)).flatten(1))  # type: ignore[no-any-return]
+        super().__init__(channels, points, dim, WIDTH, lambda: Mixing(points))
 
 
 class TemporalCNN(nn.Module):

@@ -5,11 +5,10 @@ from torch import nn
 
 from tomas.backbone.attention import LINEAR, SDPA, TVA, Attention, Kernel
 from tomas.config import Tva
+from tomas.planner.temporal import PointReader
 
 WIDTH = 64
 HEADS = 4
-LAYERS = 2
-POINT_WIDTH = 16
 
 
 class Block(nn.Module):
@@ -27,23 +26,13 @@ class Block(nn.Module):
         return x_BPW + self.mlp(self.norm_mlp(x_BPW))  # type: ignore[no-any-return]
 
 
-class TemporalAttention(nn.Module):
-    """A transformer over the points of a window, flattened: where something is free matters."""
+class TemporalAttention(PointReader):
+    """A transformer over the points of a window."""
 
     kernel = SDPA
 
     def __init__(self, channels: int, points: int, dim: int) -> None:
-        super().__init__()
-        self.lift = nn.Linear(channels, WIDTH)
-        self.place = nn.Parameter(torch.randn(points, WIDTH) / WIDTH**0.5)
-        self.blocks = nn.Sequential(*(Block(self.kernel) for _ in range(LAYERS)))
-        self.narrow = nn.Linear(WIDTH, POINT_WIDTH)
-        self.out = nn.Linear(points * POINT_WIDTH, dim)
-
-    def forward(self, window_BCP: torch.Tensor) -> torch.Tensor:
-        """One vector a window."""
-        points_BPW = self.blocks(self.lift(window_BCP.mT) + self.place)
-        return self.out(nn.functional.gelu(self.narrow(points_BPW)).flatten(1))  # type: ignore[no-any-return]
+        super().__init__(channels, points, dim, WIDTH, lambda: Block(self.kernel))
 
 
 class TemporalTva(TemporalAttention):

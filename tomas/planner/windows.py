@@ -1,6 +1,7 @@
 """What the planner sees of a timeline from one moment on: what is free when, and how long how much stays free."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,20 +46,19 @@ class WindowReader:
     def read(self, timeline: Timeline, start_ms: float) -> Any:
         """The window from start_ms on, as float32 [CHANNELS, P]."""
         view = timeline if start_ms == 0 else timeline.after(start_ms)
-        amounts = self.capacity * self.shares[:, None]
         seen = (
             view.resample(self.offsets_ms, self.method),
             view.running_min(self.offsets_ms),
-            np.log1p(np.minimum(view.lasting(amounts), LAST_MS) / FIRST_MS) / np.log1p(LAST_MS / FIRST_MS),
+            np.log1p(np.minimum(view.lasting(self._amounts), LAST_MS) / FIRST_MS) / np.log1p(LAST_MS / FIRST_MS),
         )
         with np.errstate(over="ignore"):
             scaled = (np.concatenate(seen, axis=1) - self.shift) * self.scale
         return np.clip(scaled, -FURTHEST, FURTHEST).T.astype(np.float32)
 
-    @property
-    def shares(self) -> Floats:
-        """The shares of the machine of which a window says how long they stay free: 1/P to 1."""
-        return np.arange(1, len(self.offsets_ms) + 1) / len(self.offsets_ms)
+    @cached_property
+    def _amounts(self) -> Floats:
+        """The shares of the machine of which a window says how long they stay free, 1/P to 1, as amounts [P, 4]."""
+        return self.capacity * (np.arange(1, len(self.offsets_ms) + 1) / len(self.offsets_ms))[:, None]
 
     def to_json(self) -> dict[str, Any]:
         """The numbers that make this reader."""

@@ -32,8 +32,7 @@ def is_first_process() -> bool:
 
 def of_process(items: list[int]) -> list[int]:
     """This process's part of a batch's rows, the same that `rows_of_process` takes."""
-    state = PartialState()
-    return items[state.process_index :: state.num_processes]
+    return items[_own_rows(PartialState())]
 
 
 def rows_of_process(batch: Any, accelerator: Accelerator) -> Any:
@@ -42,7 +41,7 @@ def rows_of_process(batch: Any, accelerator: Accelerator) -> Any:
     Tensors with a row dimension and lists are cut; mappings, tuples and dataclasses are walked through; everything else
     is kept whole.
     """
-    rows = slice(accelerator.process_index, None, accelerator.num_processes)
+    rows = _own_rows(accelerator)
 
     def place(leaf: Any) -> Any:
         if isinstance(leaf, torch.Tensor):
@@ -50,6 +49,10 @@ def rows_of_process(batch: Any, accelerator: Accelerator) -> Any:
         return leaf[rows] if isinstance(leaf, list) and accelerator.num_processes > 1 else leaf
 
     return _walk(batch, place)
+
+
+def _own_rows(processes: Accelerator | PartialState) -> slice:
+    return slice(processes.process_index, None, processes.num_processes)
 
 
 def _walk(node: Any, leaf: Callable[[Any], Any]) -> Any:
