@@ -1,4 +1,4 @@
-"""DVC's table of experiments is read again where an experiment ended while DVC was looking at it."""
+"""DVC's table of experiments is read again where one began or ended while DVC was looking at it."""
 
 import subprocess
 from pathlib import Path
@@ -14,7 +14,7 @@ GONE = SimpleNamespace(returncode=255, stdout="", stderr="ERROR: directory '.dvc
 EMPTY = SimpleNamespace(returncode=0, stdout='[{"rev": "workspace", "experiments": null}]', stderr="")
 
 
-@pytest.mark.parametrize(("failures", "calls"), [(0, 1), (2, 3)])
+@pytest.mark.parametrize(("failures", "calls"), [(0, 1), (4, 5)])
 def test_a_table_that_fails_for_a_moment_is_read_again(
     monkeypatch: pytest.MonkeyPatch, failures: int, calls: int
 ) -> None:

@@ -19,8 +19,8 @@ from tomas.tracking.base import numbers
 from tomas.tracking.mlflow.runs import create_pipeline_run, log_headline
 from tomas.tracking.mlflow.store import open_store, search
 
-TRIES, PAUSE_S = 3, 2.0
-"""DVC also looks into the folders of experiments that run, and fails if one of them ends meanwhile."""
+TRIES, PAUSE_S = 5, 3.0
+"""DVC also looks into the folders of experiments that run, and fails where one is not made yet or ends meanwhile."""
 
 
 @dataclass(frozen=True)
