@@ -36,7 +36,11 @@ LINES: dict[str, tuple[str, ...]] = {
     "no warm-up": ("training.warmup_epochs=0",),
     "no loss on the ranking": ("training.regret_weight=0",),
     "500 examples": ("labelling.train_examples=500",),
+    "500 examples, from text embeddings": ("labelling.train_examples=500", "decoder.init=text"),
+    "500 examples, at random": ("labelling.train_examples=500", "decoder.init=random"),
     "2,000 examples": ("labelling.train_examples=2000",),
+    "2,000 examples, from text embeddings": ("labelling.train_examples=2000", "decoder.init=text"),
+    "2,000 examples, at random": ("labelling.train_examples=2000", "decoder.init=random"),
 }
 METRICS = {
     **{name: ("evaluate", *where) for name, where in EVALUATED.items()},
