@@ -1,0 +1,149 @@
+"""Does a planner choose rows that nothing it was trained on was answered with? Prints means and spreads over seeds.
+
+Run it after `dvc repro`: `python -m benchmarks.new_rows [--seeds 0 1 2]`. A fifth of all configurations is hidden from
+training: no example is answered with them, none has them in its choice. Then they come back, with the vectors that
+Phase 0 gave them, or with others, and test requests are asked whose best configuration is one of them (`new`) or is not
+(`known`). Trained is what the warm-up trains, temporal encoder and decoder without the language model, given tool and
+size: minutes a line. What is finished stands in benchmarks/new_rows.json and is not repeated on the same examples.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.kept_runs import Figures, KeptRuns, table
+from tomas.backbone.loading import Backbone, load_backbone
+from tomas.config import load_params
+from tomas.data.validated import load_timelines
+from tomas.domain.resources import Ints
+from tomas.encoder.sentences import sentence_vectors
+from tomas.files import digest, digest_of_value
+from tomas.paths import Paths, project
+from tomas.planner.artifact import Artifact, make_heads, read_artifact
+from tomas.planner.examples import Batches, Examples, read_examples
+from tomas.planner.model import Heads
+from tomas.planner.tasks import WarmupTask
+from tomas.planner.windows import WindowReader
+from tomas.runtime.process import set_threads
+from tomas.training.loop import LoopSettings, fit
+
+HIDDEN = 0.2
+"""Share of the configurations of each tool and size."""
+NEAR = 0.05
+LINES: dict[str, tuple[str, dict[str, Any]]] = {
+    "from the encoder, frozen": ("encoder", {"train_vectors": False}),
+    "from the encoder": ("encoder", {}),
+    "text embeddings, frozen": ("text", {"train_vectors": False}),
+    "at random, frozen": ("random", {"train_vectors": False}),
+    "no vectors: `regressor`": ("random", {"kind": "regressor"}),
+}
+"""What the vectors are, and the decoder's settings."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train and measure what is not yet measured, and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    args = parser.parse_args(argv)
+    paths = project()
+    params = load_params(paths.params)
+    set_threads(params.backbone.threads)
+    state = digest_of_value([params.training.model_dump(), digest(paths.labelled), digest(paths.config_weights)])[:16]
+    kept = KeptRuns(paths.root / "benchmarks" / "new_rows.json", state)
+    artifact, backbone = read_artifact(paths.planner), load_backbone(params.backbone)
+    train, test = (read(paths, artifact, backbone, split) for split in ("train", "test"))
+    vectors = {
+        "encoder": torch.load(paths.config_weights, weights_only=True),
+        "text": sentence_vectors(backbone, artifact.catalogue),
+    }
+    for seed in args.seeds:
+        for name, (source, decoder) in LINES.items():
+            if kept.has(name, seed):
+                continue
+            print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
+            torch.manual_seed(seed)
+            vectors["random"] = like(vectors["encoder"])
+            spec = artifact.spec.model_copy(update={"decoder": artifact.spec.decoder.model_copy(update=decoder)})
+            heads = make_heads(spec, backbone, artifact.catalogue, vectors[source])
+            hidden_N = hide(Batches(test, artifact.catalogue).ids_case, len(artifact.catalogue), seed)
+            task = WarmupTask(heads, without(Batches(train, artifact.catalogue), hidden_N), params.training, seed)
+            fit(task, LoopSettings(params.training.warmup_epochs, params.training.grad_clip), label="warm-up")
+            kept.keep(name, seed, figures(heads.eval(), Batches(test, artifact.catalogue), hidden_N))
+    columns = dict.fromkeys(name for runs in kept.runs.values() for found in runs.values() for name in found)
+    print(table(kept.runs, list(LINES), list(columns), 3))
+    return 0
+
+
+def read(paths: Paths, artifact: Artifact, backbone: Backbone, split: str) -> Examples:
+    """The labelled examples of a split, seen as the trained planner sees them."""
+    frame = pd.read_parquet(paths.labelled / f"{split}.parquet")
+    reader = WindowReader.from_json(artifact.spec.window)
+    return read_examples(frame, backbone, load_timelines(paths.validated), reader, artifact.catalogue)
+
+
+def like(vectors_NH: torch.Tensor) -> torch.Tensor:
+    """Vectors at random, as long as these."""
+    random_NH = torch.nn.functional.normalize(torch.randn_like(vectors_NH), dim=1)
+    return random_NH * vectors_NH.norm(dim=1, keepdim=True)
+
+
+def hide(ids_case: Ints, rows: int, seed: int) -> np.ndarray:
+    """Which rows are hidden: the same share of each tool and size."""
+    rng = np.random.default_rng(seed)
+    hidden_N = np.zeros(rows, bool)
+    for ids in ids_case:
+        own = ids[ids >= 0]
+        hidden_N[rng.choice(own, round(HIDDEN * len(own)), replace=False)] = True
+    return hidden_N
+
+
+def without(batches: Batches, hidden_N: np.ndarray) -> Batches:
+    """The same, but no example is answered with a hidden row, and none has one in its choice."""
+    own = batches.examples
+    hidden_EN = hidden_of(batches, own, hidden_N)
+    config_E = np.where((own.config_E >= 0) & hidden_N[own.config_E], -1, own.config_E)
+    batches.examples = replace(own, config_E=config_E, excess_EN=np.where(hidden_EN, -1, own.excess_EN))
+    batches.ids_case = np.where(hidden_N[batches.ids_case], -1, batches.ids_case)
+    return batches
+
+
+def hidden_of(batches: Batches, examples: Examples, hidden_N: np.ndarray) -> np.ndarray:
+    """Which of each example's choice is hidden [E, N]."""
+    every = batches.batch(np.arange(len(examples)))
+    found: np.ndarray = hidden_N[every.ids_BN.numpy()] & (every.ids_BN >= 0).numpy()
+    return found
+
+
+@torch.no_grad()
+def figures(heads: Heads, batches: Batches, hidden_N: np.ndarray) -> Figures:
+    """How the best of all rows is met where it is a new one, and where it is not."""
+    every = batches.batch(np.flatnonzero(batches.examples.config_E >= 0))
+    window_BD = heads.temporal(every.start_BCP)
+    state_BH = window_BD.new_zeros(len(window_BD), heads.hidden)
+    query_BH = heads.decoder.ask(state_BH, window_BD, every.tool_B, every.size_B)
+    scores_BN = heads.decoder.score(query_BH, every.ids_BN)
+    excess_BN = every.excess_BN
+    free_B, fits_B = (
+        scores.argmax(dim=1) for scores in (scores_BN, scores_BN.masked_fill(excess_BN < 0, float("-inf")))
+    )
+    new_B = torch.from_numpy(hidden_N)[every.config_B]
+    found: Figures = {}
+    for word, of_B in (("new", new_B), ("known", ~new_B)):
+        if not of_B.any():
+            continue
+        excess_B = excess_BN.gather(1, fits_B[:, None])[:, 0][of_B]
+        found[f"{word}: exact"] = float((free_B == every.place_B)[of_B].float().mean())
+        found[f"{word}: exact, masked"] = float((fits_B == every.place_B)[of_B].float().mean())
+        found[f"{word}: within 5 %, masked"] = float((excess_B <= NEAR).float().mean())
+        found[f"{word}: regret, masked"] = float(excess_B.mean())
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
