@@ -10,6 +10,7 @@ size: minutes a line. What is finished stands in benchmarks/new_rows.json and is
 import argparse
 import sys
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ import torch
 
 from benchmarks.kept_runs import Figures, KeptRuns, table
 from tomas.backbone.loading import Backbone, load_backbone
-from tomas.config import load_params
+from tomas.config import Params, load_params
 from tomas.data.validated import load_timelines
 from tomas.domain.resources import Ints
 from tomas.encoder.sentences import sentence_vectors
@@ -54,15 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = project()
     params = load_params(paths.params)
     set_threads(params.backbone.threads)
-    state = digest_of_value([params.training.model_dump(), digest(paths.labelled), digest(paths.config_weights)])[:16]
-    kept = KeptRuns(paths.root / "benchmarks" / "new_rows.json", state)
     artifact, backbone = read_artifact(paths.planner), load_backbone(params.backbone)
-    train, test = (read(paths, artifact, backbone, split) for split in ("train", "test"))
+    kept = KeptRuns(paths.root / "benchmarks" / "new_rows.json", key(paths, params, artifact))
+    train, test = (Batches(read(paths, artifact, backbone, split), artifact.catalogue) for split in ("train", "test"))
     vectors = {
         "encoder": torch.load(paths.config_weights, weights_only=True),
         "text": sentence_vectors(backbone, artifact.catalogue),
     }
     for seed in args.seeds:
+        hidden_N = hide(train.ids_case, len(artifact.catalogue), seed)
         for name, (source, decoder) in LINES.items():
             if kept.has(name, seed):
                 continue
@@ -71,13 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             vectors["random"] = like(vectors["encoder"])
             spec = artifact.spec.model_copy(update={"decoder": artifact.spec.decoder.model_copy(update=decoder)})
             heads = make_heads(spec, backbone, artifact.catalogue, vectors[source])
-            hidden_N = hide(Batches(test, artifact.catalogue).ids_case, len(artifact.catalogue), seed)
-            task = WarmupTask(heads, without(Batches(train, artifact.catalogue), hidden_N), params.training, seed)
+            task = WarmupTask(heads, without(train, hidden_N), params.training, seed)
             fit(task, LoopSettings(params.training.warmup_epochs, params.training.grad_clip), label="warm-up")
-            kept.keep(name, seed, figures(heads.eval(), Batches(test, artifact.catalogue), hidden_N))
+            kept.keep(name, seed, figures(heads.eval(), test, hidden_N))
     columns = dict.fromkeys(name for runs in kept.runs.values() for found in runs.values() for name in found)
     print(table(kept.runs, list(LINES), list(columns), 3))
     return 0
+
+
+def key(paths: Paths, params: Params, artifact: Artifact) -> str:
+    """A name for what every line shares: settings, the planner's shapes, examples and vectors."""
+    shared = [params.training.model_dump(), artifact.spec.temporal.model_dump(), artifact.spec.window]
+    return digest_of_value([*shared, digest(paths.labelled), digest(paths.config_weights)])[:16]
 
 
 def read(paths: Paths, artifact: Artifact, backbone: Backbone, split: str) -> Examples:
@@ -105,24 +111,20 @@ def hide(ids_case: Ints, rows: int, seed: int) -> np.ndarray:
 
 def without(batches: Batches, hidden_N: np.ndarray) -> Batches:
     """The same, but no example is answered with a hidden row, and none has one in its choice."""
-    own = batches.examples
-    hidden_EN = hidden_of(batches, own, hidden_N)
-    config_E = np.where((own.config_E >= 0) & hidden_N[own.config_E], -1, own.config_E)
-    batches.examples = replace(own, config_E=config_E, excess_EN=np.where(hidden_EN, -1, own.excess_EN))
-    batches.ids_case = np.where(hidden_N[batches.ids_case], -1, batches.ids_case)
-    return batches
-
-
-def hidden_of(batches: Batches, examples: Examples, hidden_N: np.ndarray) -> np.ndarray:
-    """Which of each example's choice is hidden [E, N]."""
-    every = batches.batch(np.arange(len(examples)))
-    found: np.ndarray = hidden_N[every.ids_BN.numpy()] & (every.ids_BN >= 0).numpy()
-    return found
+    own, ids_EN = batches.examples, batches.batch(np.arange(len(batches.examples))).ids_BN.numpy()
+    fewer = copy(batches)
+    fewer.examples = replace(
+        own,
+        config_E=np.where(hidden_N[own.config_E], -1, own.config_E),  # where it is -1 it stays -1
+        excess_EN=np.where((ids_EN >= 0) & hidden_N[ids_EN], -1, own.excess_EN),
+    )
+    fewer.ids_case = np.where(hidden_N[batches.ids_case], -1, batches.ids_case)
+    return fewer
 
 
 @torch.no_grad()
 def figures(heads: Heads, batches: Batches, hidden_N: np.ndarray) -> Figures:
-    """How the best of all rows is met where it is a new one, and where it is not."""
+    """How the best of all rows is met where it is a new one, and where it is not; an excess counts as 1 at most."""
     every = batches.batch(np.flatnonzero(batches.examples.config_E >= 0))
     window_BD = heads.temporal(every.start_BCP)
     state_BH = window_BD.new_zeros(len(window_BD), heads.hidden)

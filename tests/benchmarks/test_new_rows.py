@@ -35,10 +35,10 @@ def read(paths: Paths) -> tuple[Examples, Catalogue]:
 
 def test_no_example_is_answered_with_a_hidden_row_or_chooses_among_them(paths: Paths) -> None:
     examples, catalogue = read(paths)
-    hidden_N = new_rows.hide(Batches(examples, catalogue).ids_case, len(catalogue), seed=1)
+    before = Batches(examples, catalogue)
+    hidden_N = new_rows.hide(before.ids_case, len(catalogue), seed=1)
     assert 0.1 < hidden_N.mean() < 0.3
-    before, after = (Batches(examples, catalogue) for _ in range(2))
-    after = new_rows.without(after, hidden_N)
+    after = new_rows.without(before, hidden_N)
     assert after.examples.config_E.max() >= 0
     assert not hidden_N[after.examples.config_E[after.examples.config_E >= 0]].any()
     rows = np.arange(len(examples))
