@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,11 @@ from tomas.backbone.loading import Backbone, load_backbone
 from tomas.config import Params, load_params
 from tomas.data.validated import load_timelines
 from tomas.domain.resources import Ints
-from tomas.encoder.sentences import sentence_vectors
 from tomas.files import digest, digest_of_value
 from tomas.paths import Paths, project
 from tomas.planner.artifact import Artifact, make_heads, read_artifact
 from tomas.planner.examples import Batches, Examples, read_examples
+from tomas.planner.first_vectors import first_vectors
 from tomas.planner.model import Heads
 from tomas.planner.tasks import WarmupTask
 from tomas.planner.windows import WindowReader
@@ -58,10 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     artifact, backbone = read_artifact(paths.planner), load_backbone(params.backbone)
     kept = KeptRuns(paths.root / "benchmarks" / "new_rows.json", key(paths, params, artifact))
     train, test = (Batches(read(paths, artifact, backbone, split), artifact.catalogue) for split in ("train", "test"))
-    vectors = {
-        "encoder": torch.load(paths.config_weights, weights_only=True),
-        "text": sentence_vectors(backbone, artifact.catalogue),
-    }
+    first = partial(first_vectors, backbone=backbone, catalogue=artifact.catalogue, exported=paths.config_weights)
+    vectors = {source: first(source) for source in ("encoder", "text")}
     for seed in args.seeds:
         hidden_N = hide(train.ids_case, len(artifact.catalogue), seed)
         for name, (source, decoder) in LINES.items():
@@ -69,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 continue
             print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
             torch.manual_seed(seed)
-            vectors["random"] = like(vectors["encoder"])
+            vectors["random"] = first("random")
             spec = artifact.spec.model_copy(update={"decoder": artifact.spec.decoder.model_copy(update=decoder)})
             heads = make_heads(spec, backbone, artifact.catalogue, vectors[source])
             task = WarmupTask(heads, without(train, hidden_N), params.training, seed)
@@ -91,12 +90,6 @@ def read(paths: Paths, artifact: Artifact, backbone: Backbone, split: str) -> Ex
     frame = pd.read_parquet(paths.labelled / f"{split}.parquet")
     reader = WindowReader.from_json(artifact.spec.window)
     return read_examples(frame, backbone, load_timelines(paths.validated), reader, artifact.catalogue)
-
-
-def like(vectors_NH: torch.Tensor) -> torch.Tensor:
-    """Vectors at random, as long as these."""
-    random_NH = torch.nn.functional.normalize(torch.randn_like(vectors_NH), dim=1)
-    return random_NH * vectors_NH.norm(dim=1, keepdim=True)
 
 
 def hide(ids_case: Ints, rows: int, seed: int) -> np.ndarray:

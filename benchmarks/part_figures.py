@@ -1,6 +1,7 @@
 """What a trained planner's figures are, with the parts that only planning uses."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial, reduce
 from operator import getitem
 from pathlib import Path
@@ -19,6 +20,7 @@ from tomas.evaluation.cases import Case, labelled_cases
 from tomas.evaluation.evaluate import evaluate
 from tomas.paths import Paths
 from tomas.planner import Planner
+from tomas.planner.artifact import read_artifact
 from tomas.planner.learned_latency import LEARNED, Learned, record
 from tomas.planner.predictor import Case as PlannedCase
 
@@ -27,6 +29,7 @@ PLANNING: dict[str, dict[str, Any]] = {
     "retriever tfidf, 4 of 7 tools": {"plugins": ["retriever"], "retriever": {"min_tools": 2, "shortlist": 4}},
 }
 """What a planner is asked with, once it is trained."""
+EAGER = "attention eager"
 JITTER = 0.3
 """Standard deviation of the logarithm of the real thinking time around the predicted one."""
 DRAWS = 20
@@ -42,14 +45,22 @@ def planned(paths: Paths, params: Params, folder: Path, name: str) -> dict[str, 
     cases = cases_of(paths, planner, "test")
     found = {name: figures(planner, cases, name == "base")}
     if name == "base":
-        planners = {name: planner}
+        planners = {name: planner, EAGER: eager(folder)}
         for part, overlay in PLANNING.items():
             planners[part] = Planner.load(folder, parse_params(params.model_dump(mode="json") | overlay))
+        for part in (EAGER, *PLANNING):
             found[part] = figures(planners[part], cases, part.startswith("voter"))
         for part, cost in planning_times(planners, [case for case in cases if case.runs][:TIMED]).items():
             found[part][COST] = cost
         found |= thinking_times(planner, cases_of(paths, planner, "val"), cases)
     return found
+
+
+def eager(folder: Path) -> Planner:
+    """The same planner, its backbone's attention computed as plain matrix products."""
+    artifact = read_artifact(folder)
+    backbone = artifact.spec.backbone.model_copy(update={"attention": "eager"})
+    return Planner(replace(artifact, spec=artifact.spec.model_copy(update={"backbone": backbone})))
 
 
 def cases_of(paths: Paths, planner: Planner, split: str) -> list[Case]:

@@ -11,10 +11,9 @@ from tomas.config import Params
 from tomas.domain.catalogue import Catalogue
 from tomas.domain.resources import capacity_of
 from tomas.domain.timeline import Timeline
-from tomas.files import write_json
-from tomas.kernel.fallback import parts_record
 from tomas.planner.adapters import Adapters
-from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.artifact import Spec, make_heads, write_artifact
+from tomas.planner.first_vectors import random_vectors
 from tomas.planner.lexicon import Lexicon
 from tomas.planner.model import Heads
 from tomas.planner.reader import tuned_layers
@@ -30,12 +29,8 @@ def untrained_heads(params: Params, backbone: Backbone, catalogue: Catalogue) ->
     capacity = capacity_of(params.machine)
     sample = [(Timeline.constant(capacity), 0.0)]
     reader = WindowReader.make(params.temporal, capacity, params.data.interpolation, sample)
-    sections = ("backbone", "machine", "t_inf", "temporal", "lora", "decoder", "tva")
-    spec = Spec(
-        fingerprint=backbone.fingerprint, window=reader.to_json(), **{name: getattr(params, name) for name in sections}
-    )
-    vectors_NH = torch.nn.functional.normalize(torch.randn(len(catalogue), backbone.hidden_size), dim=1)
-    heads = make_heads(spec, backbone, catalogue, vectors_NH * backbone.embedding_norm)
+    spec = Spec.of(params, backbone, reader)
+    heads = make_heads(spec, backbone, catalogue, random_vectors(backbone, catalogue))
     _stir(heads.parameters())
     return spec, heads
 
@@ -47,14 +42,10 @@ def write_untrained(params: Params, catalogue: Catalogue, folder: Path) -> Path:
     adapters = Adapters(backbone, spec.lora, spec.tva, heads.tail(spec.lora))
     reading = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
     _stir([*adapters.trained, *reading.parameters()])
-    folder.mkdir(parents=True)
-    reading.save(folder)
-    adapters.save(folder)
-    write_heads(folder, heads)
-    Lexicon(len(catalogue.tools)).save(folder)
-    write_json(folder / "config_lookup.json", catalogue.to_lookup())
-    write_json(folder / "parts.json", parts_record([backbone.attention]))
-    write_spec(folder, spec)
+    write_artifact(
+        folder, spec, catalogue, heads, adapters=adapters, reading=reading,
+        lexicon=Lexicon(len(catalogue.tools)), parts=[backbone.attention],
+    )  # fmt: skip
     return folder
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kept_runs import KeptRuns, table
-from benchmarks.part_figures import COLUMNS, COST, EVALUATED, FEASIBLE, PLANNING, planned
+from benchmarks.part_figures import COLUMNS, COST, EAGER, EVALUATED, FEASIBLE, PLANNING, planned
 from tests.planner.small_training import prepare, small_params, train
 
 
@@ -18,8 +18,10 @@ def test_the_base_planner_is_measured_with_every_part_of_planning(
     train(paths, params, tmp_path / "planner")
     lines = planned(paths, params, tmp_path / "planner", "base")
     latencies = {"latency fixed", "latency rule_based", "latency measured", "latency learned"}
-    assert set(lines) == {"base", *PLANNING, *latencies}
+    assert set(lines) == {"base", EAGER, *PLANNING, *latencies}
     assert set(lines["base"]) == {*EVALUATED, FEASIBLE}
+    assert set(lines[EAGER]) == {*EVALUATED, COST}
+    assert lines[EAGER]["exact"] == pytest.approx(lines["base"]["exact"], abs=0.1)
     assert set(lines["voter entropy"]) == {*EVALUATED, COST, FEASIBLE}
     assert {name for own in lines.values() for name in own} == set(COLUMNS) - {"tool recall, Chinese"}
     assert all(0 <= lines[name]["in_time"] <= 1 and lines[name]["t_inf_used"] > 0 for name in latencies)

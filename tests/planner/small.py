@@ -12,10 +12,8 @@ from tomas.backbone.loading import Backbone, load_backbone
 from tomas.backbone.reading import add_reading
 from tomas.domain.catalogue import Catalogue
 from tomas.domain.resources import capacity_of
-from tomas.files import write_json
-from tomas.kernel.fallback import parts_record
 from tomas.planner.adapters import Adapters
-from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.artifact import Spec, make_heads, write_artifact
 from tomas.planner.lexicon import Lexicon
 from tomas.planner.model import Heads
 from tomas.planner.reader import tuned_layers
@@ -43,10 +41,7 @@ def untrained_heads(made: Backbone, catalogue: Catalogue = CATALOGUE, **sections
     params = small_params(machine=MACHINE, **sections)
     capacity = capacity_of(params.machine)
     reader = WindowReader.make(params.temporal, capacity, params.data.interpolation, [])
-    named = ("backbone", "machine", "t_inf", "temporal", "lora", "decoder", "tva")
-    spec = Spec(
-        fingerprint=made.fingerprint, window=reader.to_json(), **{name: getattr(params, name) for name in named}
-    )
+    spec = Spec.of(params, made, reader)
     torch.manual_seed(5)
     heads = make_heads(spec, made, catalogue, torch.randn(len(catalogue), made.hidden_size))
     shaken(heads)
@@ -62,12 +57,8 @@ def untrained(folder: Path, catalogue: Catalogue = CATALOGUE, *, gate_threshold:
     with torch.no_grad():
         for parameter in [*adapters.trained, *reading.parameters()]:
             parameter.normal_(std=0.2)
-    folder.mkdir(parents=True)
-    reading.save(folder)
-    adapters.save(folder)
-    write_heads(folder, heads)
-    Lexicon(len(catalogue.tools)).save(folder)
-    write_json(folder / "config_lookup.json", catalogue.to_lookup())
-    write_json(folder / "parts.json", parts_record([backbone.attention]))
-    write_spec(folder, spec.model_copy(update={"gate_threshold": gate_threshold}))
+    write_artifact(
+        folder, spec.model_copy(update={"gate_threshold": gate_threshold}), catalogue, heads,
+        adapters=adapters, reading=reading, lexicon=Lexicon(len(catalogue.tools)), parts=[backbone.attention],
+    )  # fmt: skip
     return folder

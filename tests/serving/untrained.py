@@ -6,17 +6,15 @@ import torch
 
 from tests.serving.cases import TEXTS
 from tomas.backbone.loading import load_backbone
-from tomas.backbone.lora import add_lora, save_lora
 from tomas.backbone.reading import add_reading
 from tomas.config import Backbone, Lora, Params
 from tomas.data.readers import load_catalogue
 from tomas.domain.request import Request
 from tomas.domain.resources import capacity_of
-from tomas.files import write_json
-from tomas.kernel.fallback import parts_record
 from tomas.paths import Paths
 from tomas.planner import Planner
-from tomas.planner.artifact import Spec, make_heads, write_heads, write_spec
+from tomas.planner.adapters import Adapters
+from tomas.planner.artifact import Spec, make_heads, write_artifact, write_spec
 from tomas.planner.lexicon import Lexicon
 from tomas.planner.reader import tuned_layers
 from tomas.planner.windows import WindowReader
@@ -31,20 +29,14 @@ def write_untrained(folder: Path) -> Path:
     backbone = load_backbone(params.backbone)
     catalogue = load_catalogue(paths.tools, paths.profiles)
     reader = WindowReader.make(params.temporal, capacity_of(params.machine), "previous", [])
-    spec = Spec(
-        fingerprint=backbone.fingerprint,
-        window=reader.to_json(),
-        **{name: getattr(params, name) for name in ("backbone", "machine", "t_inf", "temporal", "lora", "decoder")},
-    )
+    spec = Spec.of(params, backbone, reader)
     heads = make_heads(spec, backbone, catalogue, torch.randn(len(catalogue), backbone.hidden_size))
-    folder.mkdir(parents=True)
-    save_lora(add_lora(backbone, params.lora), params.backbone.name, folder)
-    add_reading(backbone, params.reading, tuned_layers(backbone.num_layers)).save(folder)
-    write_heads(folder, heads)
-    Lexicon(len(catalogue.tools)).save(folder)
-    write_json(folder / "config_lookup.json", catalogue.to_lookup())
-    write_json(folder / "parts.json", parts_record([backbone.attention]))
-    write_spec(folder, spec)
+    adapters = Adapters(backbone, spec.lora, spec.tva, heads.tail(spec.lora))
+    reading = add_reading(backbone, params.reading, tuned_layers(backbone.num_layers))
+    write_artifact(
+        folder, spec, catalogue, heads,
+        adapters=adapters, reading=reading, lexicon=Lexicon(len(catalogue.tools)), parts=[backbone.attention],
+    )  # fmt: skip
     # Random heads have a gate that is much the same for all: put between two of its values, some pass, some do not.
     gates = sorted(one.serviceable for one in Planner.load(folder).predict([Request(text=text) for text in TEXTS]))
     write_spec(folder, spec.model_copy(update={"gate_threshold": (gates[1] + gates[2]) / 2}))

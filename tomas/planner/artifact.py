@@ -1,11 +1,11 @@
 """assets/planner: everything a planner is, apart from the backbone it names."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from pydantic import Field
@@ -13,15 +13,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tomas.backbone.loading import Backbone
+from tomas.backbone.reading import ReadingAdapters
 from tomas.config import Backbone as BackboneParams
-from tomas.config import Decoder, Lora, Machine, Section, Temporal, TInf, Tva
+from tomas.config import Decoder, Lora, Machine, Params, Section, Temporal, TInf, Tva
 from tomas.domain.catalogue import Catalogue
 from tomas.errors import UserError
 from tomas.files import write_json
-from tomas.kernel.fallback import parts_of_planner
+from tomas.kernel.fallback import Resolution, parts_of_planner, parts_record
+from tomas.planner.adapters import Adapters
 from tomas.planner.decoder import Rows
+from tomas.planner.lexicon import Lexicon
 from tomas.planner.model import Heads
 from tomas.planner.plugins import rebuild
+from tomas.planner.windows import WindowReader
 
 FORMAT = 4
 
@@ -50,6 +54,13 @@ class Spec(Section):
     the logit that a tool serves a request."""
     gate_threshold: float = 0.0
     vote_threshold: float = 1.0
+
+    @classmethod
+    def of(cls, params: Params, backbone: Backbone, reader: WindowReader) -> Self:
+        """What params.yaml asks of a planner, before anything of it is trained."""
+        sections = ("backbone", "machine", "t_inf", "temporal", "lora", "decoder", "tva")
+        named = {name: getattr(params, name) for name in sections}
+        return cls(fingerprint=backbone.fingerprint, window=reader.to_json(), **named)
 
 
 @dataclass(frozen=True)
@@ -87,14 +98,31 @@ def make_rows(catalogue: Catalogue, vectors_NH: torch.Tensor) -> Rows:
     return Rows(vectors_NH, (resources_N4 - resources_N4.mean(dim=0)) / spread_4, torch.tensor(catalogue.tool_id))
 
 
+def write_artifact(
+    folder: Path,
+    spec: Spec,
+    catalogue: Catalogue,
+    heads: Heads,
+    *,
+    adapters: Adapters,
+    reading: ReadingAdapters,
+    lexicon: Lexicon,
+    parts: Iterable[Resolution],
+) -> None:
+    """Write a whole planner into a new folder."""
+    folder.mkdir(parents=True)
+    reading.save(folder)
+    adapters.save(folder)
+    save_file({name: value.contiguous() for name, value in heads.state_dict().items()}, folder / "heads.safetensors")
+    lexicon.save(folder)
+    write_json(folder / "config_lookup.json", catalogue.to_lookup())
+    write_json(folder / "parts.json", parts_record(parts))
+    write_spec(folder, spec)
+
+
 def write_spec(folder: Path, spec: Spec) -> None:
     """Write planner.json."""
     write_json(folder / "planner.json", spec.model_dump(mode="json"))
-
-
-def write_heads(folder: Path, heads: Heads) -> None:
-    """Write heads.safetensors."""
-    save_file({name: value.contiguous() for name, value in heads.state_dict().items()}, folder / "heads.safetensors")
 
 
 def read_parts(folder: Path) -> dict[str, dict[str, str | None]]:

@@ -13,13 +13,13 @@ from tomas.config import Params
 from tomas.data.validated import Timelines
 from tomas.domain.catalogue import Catalogue
 from tomas.domain.resources import capacity_of
-from tomas.encoder.sentences import sentence_vectors
-from tomas.files import whole, write_json
-from tomas.kernel.fallback import Resolution, parts_record
+from tomas.files import whole
+from tomas.kernel.fallback import Resolution
 from tomas.planner.adapters import Adapters
-from tomas.planner.artifact import Spec, make_heads, make_rows, write_heads, write_spec
+from tomas.planner.artifact import Spec, make_heads, make_rows, write_artifact, write_spec
 from tomas.planner.calibrate import calibrate
 from tomas.planner.examples import Batches, read_examples
+from tomas.planner.first_vectors import first_vectors
 from tomas.planner.kept_reading import kept_reading
 from tomas.planner.lexicon import Lexicon, learn_lexicon
 from tomas.planner.model import Heads
@@ -60,12 +60,8 @@ def train_planner(
     frame = pd.read_parquet(labelled / "train.parquet")
     reader = _window_reader(params, frame, timelines)
     examples = read_examples(frame, backbone, timelines, reader, catalogue)
-    sections = ("backbone", "machine", "t_inf", "temporal", "lora", "decoder", "tva")
-    spec = Spec(
-        fingerprint=backbone.fingerprint, window=reader.to_json(), plugins=trained_options(params),
-        **{name: getattr(params, name) for name in sections},
-    )  # fmt: skip
-    vectors_NH = _first_vectors(params, backbone, catalogue, vectors_file)
+    spec = Spec.of(params, backbone, reader)
+    vectors_NH = first_vectors(params.decoder.init, backbone, catalogue, vectors_file)
     heads = make_heads(spec, backbone, catalogue, vectors_NH)
     batches = Batches(examples, catalogue)
     tail = heads.tail(params.lora)
@@ -92,15 +88,12 @@ def train_planner(
     with whole(curve) as partial:
         pd.DataFrame([row for row in [*history, *joint] if "loss" in row]).to_csv(partial, index=False)
     with whole(target) as partial:
-        partial.mkdir()
-        reading.save(partial)
-        adapters.save(partial)
-        write_heads(partial, heads)
-        _learn_words(frame, catalogue, params.seed).save(partial)
-        write_json(partial / "config_lookup.json", catalogue.to_lookup())
-        write_json(partial / "parts.json", parts_record(_parts(params, backbone)))
-        spec = spec.model_copy(update={"plugin_state": saved_state(hooks, task.module)})
-        write_spec(partial, spec)
+        plugins = {"plugins": trained_options(params), "plugin_state": saved_state(hooks, task.module)}
+        spec = spec.model_copy(update=plugins)
+        write_artifact(
+            partial, spec, catalogue, heads, adapters=adapters, reading=reading,
+            lexicon=_learn_words(frame, catalogue, params.seed), parts=_parts(params, backbone),
+        )  # fmt: skip
         fitted, figures = calibrate(partial, pd.read_parquet(labelled / "val.parquet"), timelines)
         write_spec(partial, spec.model_copy(update=fitted))
     last = joint[-2] if len(joint) > 1 else {}
@@ -112,17 +105,6 @@ def _window_reader(params: Params, frame: pd.DataFrame, timelines: Timelines) ->
     few = frame.head(STATISTICS_SAMPLE)
     sample = [(timelines[name], float(t)) for name, t in zip(few["timeline"], few["t_inf_ms"], strict=True)]
     return WindowReader.make(params.temporal, capacity_of(params.machine), params.data.interpolation, sample)
-
-
-def _first_vectors(params: Params, backbone: Backbone, catalogue: Catalogue, vectors_file: Path) -> torch.Tensor:
-    """What the config head starts from."""
-    if params.decoder.init == "encoder":
-        vectors_NH: torch.Tensor = torch.load(vectors_file, weights_only=True)
-        return vectors_NH
-    if params.decoder.init == "text":
-        return sentence_vectors(backbone, catalogue)
-    random_NH = torch.randn(len(catalogue), backbone.hidden_size)
-    return torch.nn.functional.normalize(random_NH, dim=1) * backbone.embedding_norm
 
 
 def _parts(params: Params, backbone: Backbone) -> list[Resolution]:
