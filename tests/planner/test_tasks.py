@@ -20,7 +20,8 @@ from tomas.paths import Paths
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import make_rows
 from tomas.planner.examples import Batches, Examples, read_examples
-from tomas.planner.tasks import JointTask, WarmupTask, joint_order, tool_and_gate
+from tomas.planner.losses import tool_and_gate
+from tomas.planner.tasks import JointTask, WarmupTask, joint_order
 from tomas.planner.text_batches import in_parts
 from tomas.planner.train import JOINT
 from tomas.planner.windows import WindowReader
