@@ -31,6 +31,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "decoder flat": ("decoder.kind=flat",),
     "decoder regressor": ("decoder.kind=regressor",),
     "no timeline": ("temporal.kind=none",),
+    "timeline for the decoder alone": ("temporal.prefix_tokens=0",),
     "Phase 0 without exemplars": ("encoder.exemplars=0",),
     "Phase 0 without spelling": ("encoder.spelling_epochs=0",),
     "no warm-up": ("training.warmup_epochs=0",),

@@ -143,8 +143,8 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def over_seeds(values: Sequence[float], digits: int) -> str:
-    """Mean and standard deviation; a dash where nothing was measured."""
+    """Mean and standard deviation of a sample; a dash where nothing was measured."""
     if not values:
         return "-"
-    spread = f" ± {statistics.pstdev(values):.{digits}f}" if len(values) > 1 else ""
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.{digits}f}{spread}"

@@ -20,7 +20,7 @@ from tomas.config import Params, parse_params
 from tomas.data.validated import load_catalogue, load_timelines
 from tomas.files import digest, digest_of_value
 from tomas.kernel.checks import check_parts
-from tomas.kernel.yaml_files import lay_over, plain, read_yaml
+from tomas.kernel.yaml_files import lay_over, plain, put, read_yaml
 from tomas.paths import Paths, project
 from tomas.planner.train import train_planner
 from tomas.tracking.none import NoTracker
@@ -63,7 +63,7 @@ def parameters(paths: Paths, settings: Sequence[str], overlay: Mapping[str, Any]
     """params.yaml with the settings and the part under test."""
     document = read_yaml(paths.params)
     for text in settings:
-        lay_over(document, setting(text))
+        put(document, *setting(text))
     lay_over(document, overlay)
     params = parse_params(plain(document))
     check_parts(params)

@@ -15,10 +15,14 @@ def main(run: StageRun) -> dict[str, Any]:
     from tomas.evaluation.plots import write_plots
     from tomas.evaluation.report import write_report
     from tomas.evaluation.tool_baseline import TfidfLogreg
+    from tomas.kernel.fallback import parts_record, record_as_tags
+    from tomas.kernel.tables import PLANNING_KINDS
     from tomas.planner.planner import Planner
+    from tomas.training.plugins import resolved_plugins
 
     paths = run.paths
     planner = Planner.load(paths.planner, run.params)
+    run.tracker.tags(record_as_tags(parts_record(resolved_plugins(run.params, PLANNING_KINDS))))
     cases = labelled_cases(paths.labelled / "test.parquet", paths.validated, planner.catalogue, planner.capacity)
     tool_baseline = TfidfLogreg.of_requests(load_requests(paths.validated), planner.catalogue.tools)
     results, metrics = evaluate(planner, cases, tool_baseline)

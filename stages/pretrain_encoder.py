@@ -13,7 +13,11 @@ def main(run: StageRun) -> dict[str, Any]:
     """Write assets/pretrained_encoder.pt and its learning curve."""
     from tomas.data.validated import load_catalogue
     from tomas.encoder.pretrain import pretrain_encoder
+    from tomas.kernel.fallback import parts_record, record_as_tags, resolve
 
+    backbone = run.params.backbone
+    attention = resolve("attention", backbone.attention, dtype=backbone.dtype, quiet=True)
+    run.tracker.tags(record_as_tags(parts_record([attention])))
     return pretrain_encoder(
         run.params,
         load_catalogue(run.paths.validated),

@@ -39,6 +39,8 @@ def test_the_page_leads_a_new_user_to_a_part_in_use(tmp_path: Path) -> None:
     run(*install, str(package))
     run("pytest", "-q", "-p", "no:cacheprovider", str(package), cwd=tmp_path)
 
+    run("tomas_thermometer", cwd=package)
+
     shown = PAGE.partition("$ tomas plugin list --kind fusion\n")[2].partition("```")[0]
     listing, _, editing = shown.partition("$ tomas plugin enable film\n")
     assert run("tomas.cli", "plugin", "list", "--kind", "fusion") == listing

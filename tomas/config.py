@@ -153,8 +153,8 @@ class Temporal(Section):
     machine are told apart."""
     dim: Count = 256
     """Width of the temporal vector."""
-    prefix_tokens: Annotated[int, Field(ge=1)] = 2
-    """Soft tokens the temporal vector becomes in the backbone's input."""
+    prefix_tokens: Annotated[int, Field(ge=0)] = 2
+    """Soft tokens the temporal vector becomes in the backbone's input; with 0 only the decoder sees the timeline."""
 
 
 class Decoder(Section):

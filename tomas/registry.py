@@ -49,6 +49,10 @@ class Registry:
                 f"{part.kind} {part.name!r} of {part.distribution} takes a name that {table[part.name].distribution} "
                 "already has; uninstall one of the two or rename the part."
             )
+        if part.config is not None and not self.kinds[part.kind].hooks:
+            raise UserError(
+                f"{part.kind} {part.name!r} of {part.distribution} has options, which only plug-ins are given."
+            )
         table[part.name] = part
 
     def names(self, kind: str) -> tuple[str, ...]:

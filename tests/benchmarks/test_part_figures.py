@@ -32,7 +32,7 @@ def test_the_base_planner_is_measured_with_every_part_of_planning(
 def test_a_line_has_a_dash_where_it_has_no_figure() -> None:
     runs = {"base": {"0": {"exact": 0.5}, "1": {"exact": 0.7}}, "latency": {"0": {"in_time": 1.0}}}
     rows = table(runs, ["latency", "not run", "base"], ["exact", "in_time"], 4).splitlines()[2:]
-    assert rows == ["| latency | 1 | - | 1.0000 |", "| base | 2 | 0.6000 ± 0.1000 | - |"]
+    assert rows == ["| latency | 1 | - | 1.0000 |", "| base | 2 | 0.6000 ± 0.1414 | - |"]
 
 
 def test_what_was_measured_is_found_again_and_only_on_the_same_state(tmp_path: Path) -> None:

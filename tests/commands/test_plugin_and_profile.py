@@ -6,10 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tomas.cli import main
+from tomas.kernel.profiles import read_profile
+from tomas.kernel.yaml_files import plain, read_yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +68,41 @@ def test_enable_edits_a_profile_when_told(project: Path) -> None:
     profile = (project / "profiles" / "tiny.yaml").read_text()
     assert "fusion: concat" in profile
     assert "extends: cpu" in profile
+
+
+def test_a_profile_is_edited_as_what_it_extends_makes_it(project: Path) -> None:
+    mine = project / "profiles" / "mine.yaml"
+    mine.write_text("about: mine\nextends: tiny_debug\ntemporal:\n  kind: cnn\n")
+    assert main(["plugin", "enable", "voter", "--profile", "mine"]) == 0
+    assert read_profile(mine).overlay["plugins"] == ["moe", "align", "voter"]
+    assert main(["plugin", "disable", "align", "--profile", "mine"]) == 0
+    assert read_profile(mine).overlay["plugins"] == ["moe", "voter"]
+    before = mine.read_text()
+    assert main(["plugin", "disable", "cnn", "--profile", "mine"]) == 0
+    assert mine.read_text() == before.replace("kind: cnn", "kind: mixer")
+
+
+def test_a_plug_in_that_goes_takes_its_schedules_with_it(project: Path) -> None:
+    def schedules() -> Any:
+        return plain(read_yaml(project / "params.yaml"))["schedules"]
+
+    assert main(["profile", "use", "moe_reasoning"]) == 0
+    assert main(["plugin", "disable", "moe"]) == 0
+    assert schedules() == {"enable_align_at_epoch": 3}
+    assert main(["plugin", "disable", "align"]) == 0
+    assert schedules() == {}
+
+
+def test_what_cannot_stand_beside_the_rest_is_listed_as_incompatible_and_not_enabled(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (project / "params.yaml").read_text()
+    assert standing(capsys)["attention", "linear"] == "incompatible"
+    assert standing(capsys)["align", "bistate"] == "available"
+    assert main(["plugin", "enable", "linear"]) == 1
+    assert (project / "params.yaml").read_text() == before
+    assert main(["plugin", "enable", "regressor"]) == 0
+    assert standing(capsys)["align", "bistate"] == "incompatible"
 
 
 @pytest.mark.usefixtures("project")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tomas.cli import main
-from tomas.commands.train import overrides_between
+from tomas.commands.train import experiment_params, overrides_between
+from tomas.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +34,25 @@ def test_dvc_reads_the_overrides_back_as_they_were_meant(before: dict[str, Any],
     words = list(overrides_between(before, after))
     ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(words), config)
     assert OmegaConf.to_container(config, resolve=False) == after
+
+
+def test_a_setting_changes_one_key_and_a_plug_in_left_out_takes_its_schedules_along() -> None:
+    profile = ROOT / "profiles" / "moe_reasoning.yaml"
+    own = {
+        "enable_moe_at_epoch": 2,
+        "enable_align_at_epoch": 3,
+        "route_temp": {"start": 1.5, "end": 0.8, "by": "epoch"},
+    }
+
+    def asked(plugins: list[str] | None, *settings: str) -> dict[str, Any]:
+        return experiment_params(ROOT / "params.yaml", profile, plugins, settings)
+
+    assert asked(None)["schedules"] == own
+    assert asked(None, "schedules.enable_moe_at_epoch=1")["schedules"] == own | {"enable_moe_at_epoch": 1}
+    assert asked(["align"])["schedules"] == {"enable_align_at_epoch": 3}
+    assert asked([])["schedules"] == {}
+    with pytest.raises(UserError, match="epoch 3 never comes"):
+        asked(None, "training.max_epochs=3")
 
 
 def git(folder: Path, *words: str) -> None:

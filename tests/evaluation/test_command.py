@@ -93,7 +93,10 @@ def test_requests_of_ones_own_are_measured_by_source(trained: Paths, monkeypatch
     assert {name: row["cases"] for name, row in metrics["per_source"].items()} == {"dairy": 2, "farm": 1}
     assert set(metrics["per_label"]) == {"published", "silver"}
     assert "tfidf_logreg" in metrics["baselines"]
-    assert cli.main(["evaluate", "--requests", "own.jsonl", "--out", "metrics.json"]) == 0
+    assert cli.main(["evaluate", "--requests", "own.jsonl", "--out", "metrics.json", "--report", "report.html"]) == 0
+    report = Path("report.html").read_text(encoding="utf-8")
+    assert all(f"<td>{source}</td>" in report for source in ("dairy", "farm"))
+    assert "Learning curves" not in report
     assert "farm" in capsys.readouterr().out
     assert json.loads(Path("metrics.json").read_text())["cases"] == 3
 

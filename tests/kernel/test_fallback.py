@@ -26,6 +26,7 @@ def registry() -> Registry:
     kinds = {
         "attention": Kind("attention", "", default="fused", chain=("fast", "gpu", "fused", "plain")),
         "retriever": Kind("retriever", "", default="words", chain=("meaning", "words")),
+        "observer": Kind("observer", "", many=True),
     }
     parts = (
         PartSpec("attention", "fast", "m:a", "", needs=("not_there",), extra="cuda", numerics="approximate"),
@@ -35,6 +36,8 @@ def registry() -> Registry:
         PartSpec("attention", "other", "m:a", "", needs=("not_there",), extra="cuda"),
         PartSpec("retriever", "meaning", "m:a", "", needs=("not_there",)),
         PartSpec("retriever", "words", "m:a", "", numerics="exact"),
+        PartSpec("observer", "first", "m:a", ""),
+        PartSpec("observer", "second", "m:a", "", distribution="far-away"),
     )
     return Registry(kinds, parts)
 
@@ -133,6 +136,13 @@ def test_the_record_of_a_planner_is_json_and_loads_the_same_parts() -> None:
         "part.retriever.used": "words",
     }
     assert [item.used for item in parts_of_planner(record, registry=parts)] == ["fused", "words"]
+
+
+def test_every_observer_is_recorded_and_none_is_needed_to_load() -> None:
+    parts = registry()
+    record = parts_record([resolve("observer", name, registry=parts) for name in ("first", "second")], parts)
+    assert list(record) == ["observer.first", "observer.second"]
+    assert parts_of_planner(record) == []
 
 
 def test_a_planner_of_an_absent_package_says_which_to_install() -> None:

@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict
 
 from tomas.config import Anneal, parse_params
 from tomas.errors import UserError
-from tomas.kernel.checks import check_parts, check_schedules
+from tomas.kernel.checks import check_available, check_parts, check_schedules
 from tomas.kernel.spec import PartSpec
+from tomas.kernel.tables import PLANNING_KINDS
 from tomas.registry import default_registry
-from tomas.training.plugins import PLANNING_KINDS, hooks_for, schedules_for
+from tomas.training.plugins import hooks_for, schedules_for
 
 
 class Options(BaseModel):
@@ -62,6 +63,13 @@ def test_options_reach_their_part() -> None:
         ({"plugins": ["align", "other_align"]}, "only one can be used"),
         ({"plugins": ["watcher"], "schedules": {"enable_second_at_epoch": 1}}, "enable_watcher_at_epoch"),
         ({"encoder": {"fusion": "gatd"}}, "Did you mean gated"),
+        (
+            {"plugins": ["moe"], "schedules": {"enable_moe_at_epoch": 1}},
+            "never comes; training.max_epochs is 1",
+        ),
+        ({"plugins": ["voter"], "schedules": {"enable_voter_at_epoch": 0}}, "no such schedule"),
+        ({"plugins": ["align"], "decoder": {"kind": "regressor"}}, "it must be hierarchical or flat"),
+        ({"backbone": {"attention": "linear"}}, "cannot be used here: backbone.attention is 'linear'"),
     ],
 )
 def test_every_wrong_name_is_found_before_work_starts(params: dict[str, object], message: str) -> None:
@@ -88,9 +96,24 @@ def test_a_schedule_may_name_the_part_or_the_kind() -> None:
 )
 def test_a_wrong_schedule_is_refused_when_it_is_read(raw: dict[str, int | Anneal], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        check_schedules(raw, {"enable_moe_at_epoch": "moe"}, {"route_temp"})
+        check_schedules(raw, {"enable_moe_at_epoch": "moe"}, {"route_temp"}, epochs=9)
 
 
 def test_without_plugins_there_is_nothing_to_schedule() -> None:
     with pytest.raises(UserError, match="No plug-in in use"):
-        check_schedules({"enable_moe_at_epoch": 2}, {}, set())
+        check_schedules({"enable_moe_at_epoch": 2}, {}, set(), epochs=9)
+
+
+def test_a_missing_part_is_found_before_work_starts_and_strict_finds_what_would_be_replaced() -> None:
+    retrieved = parse_params({"plugins": ["sentence"]})
+    check_available(retrieved, strict=False)
+    with pytest.raises(UserError, match=r"sentence_transformers is not installed.*'tfidf' would be used"):
+        check_available(retrieved, strict=True)
+    with pytest.raises(UserError, match=r"tracker 'wandb' cannot be used here: wandb is not installed"):
+        check_available(parse_params({"tracker": "wandb"}))
+
+
+def test_only_plug_ins_may_have_options() -> None:
+    with pytest.raises(UserError, match="which only plug-ins are given"):
+        default_registry.add(PartSpec("fusion", "wide", "m:a", "", config="m:Options"))
+    assert "wide" not in default_registry.names("fusion")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 import torch
@@ -19,6 +20,8 @@ from tests.pipeline.project import Project
 from tests.processes import runs, wait_for
 from tomas.data.validated import load_catalogue
 from tomas.domain.plan import Plan
+from tomas.kernel import profiles
+from tomas.kernel.yaml_files import yaml_text
 from tomas.tracking import RunInfo
 from tomas.tracking.mlflow import open_mlflow
 from tomas.tracking.mlflow.model import ALIAS, NAME
@@ -135,6 +138,30 @@ def test_a_killed_pipeline_goes_on_and_ends_with_the_same_bits(finished: Project
     changed = project.run("git", "diff", "--name-only").stdout.split()
     assert set(changed) <= {"dvc.lock", "metrics/evaluate.json"}, "evaluate measures times; all else is the same"
     assert not list((project.root / ".tomas" / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("name", ["base", "moe_reasoning", "tiny_debug"])
+def test_a_profile_goes_through_the_whole_pipeline(finished: Project, tmp_path: Path, name: str) -> None:
+    finished.run("git", "clone", "-q", ".", str(tmp_path / "project"))
+    project = Project(tmp_path / "project")
+    project.run("dvc", "cache", "dir", "--local", str(finished.root / ".dvc" / "cache"))
+    small = profiles.read_profile(ROOT / "profiles" / "tiny.yaml").overlay | {"moe": {"experts": 4}}
+    own = profiles.read_profile(ROOT / "profiles" / f"{name}.yaml").overlay
+    for key in ("plugins", "schedules"):
+        small[key] = own[key]
+    small["training"]["max_epochs"] = own["training"]["max_epochs"]
+    (project.root / "profiles" / "small.yaml").write_text(yaml_text(small))
+    project.run("tomas", "train", "-p", "small", "--name", "small")
+    project.run("dvc", "exp", "apply", "small")
+    curve = pd.read_csv(project.root / "plots" / "train.csv").query("phase == 2")
+    parts = json.loads((project.root / "assets" / "planner" / "parts.json").read_text())
+    metrics = json.loads((project.root / "metrics" / "evaluate.json").read_text())
+    assert {"router", "align"} & parts.keys() == ({"router", "align"} if own["plugins"] else set())
+    assert 0 <= metrics["config_accuracy"] <= 1
+    assert (project.root / "reports" / "evaluation.html").exists()
+    if name == "moe_reasoning":
+        first = {column: curve.epoch[curve[column].notna()].min() for column in ("moe_balance", "align_anchor")}
+        assert first == {"moe_balance": 2, "align_anchor": 3}
 
 
 def test_the_trained_planner_is_an_mlflow_model_that_answers_alone(

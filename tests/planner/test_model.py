@@ -139,12 +139,13 @@ def test_the_decision_reads_the_text_and_the_window() -> None:
     assert not torch.allclose(*whole_pass(planning, heads, *padded([tokens[0]] * 2), WINDOW_BCP[:2]).state_BH)
 
 
-def test_the_context_is_as_loud_as_token_embeddings() -> None:
+@pytest.mark.parametrize("soft", [0, 3])
+def test_the_context_is_as_loud_as_token_embeddings(soft: int) -> None:
     made = backbone()
-    _, heads = untrained_heads(made, temporal={"prefix_tokens": 3})
+    _, heads = untrained_heads(made, temporal={"prefix_tokens": soft})
     context = heads.context(heads.temporal(WINDOW_BCP))
-    assert context.shape == (len(TEXTS), 4, 64)
-    torch.testing.assert_close(context.norm(dim=2), torch.full((len(TEXTS), 4), made.embedding_norm))
+    assert context.shape == (len(TEXTS), soft + 1, 64)
+    torch.testing.assert_close(context.norm(dim=2), torch.full((len(TEXTS), soft + 1), made.embedding_norm))
 
 
 def test_every_trained_weight_gets_a_gradient() -> None:

@@ -100,7 +100,7 @@ def test_a_planner_with_experts_is_loaded_with_them(reasoning: tuple[Path, pd.Da
     mixing = [f"temporal.blocks.{block}.{layers}.0" for block in (0, 1) for layers in ("points", "channels")]
     assert [path for path, _ in expert_sites(planner.predictor.heads)] == [*mixing, "decoder.query.out.1"]
     assert all(plan.status in {"ready", "wait", "infeasible", "no_tool"} for plan in map(planner.plan, TEXTS))
-    assert {"router", "align", "temporal", "decoder", "attention"} == planner.parts.keys()
+    assert {"router", "align", "temporal", "decoder", "latency", "attention"} == planner.parts.keys()
 
 
 def test_a_planner_whose_package_is_gone_says_what_to_install(

@@ -62,6 +62,26 @@ def test_a_misspelt_hook_is_an_error() -> None:
         Hooks({"misspelt": Misspelt()})
 
 
+def test_what_an_observer_answers_is_not_heard_and_a_loss_of_it_is_refused() -> None:
+    class Meddling:
+        observer = True
+
+        def on_plan_logits(self, logits: list[float]) -> list[float]:
+            return [0.0 for _ in logits]
+
+    class Costly:
+        observer = True
+
+        def loss_terms(self) -> None: ...
+
+    asked = {"planner": None, "case": None, "logits": [1.0, 2.0]}
+    assert Hooks({"meddling": Meddling()}).call.on_plan_logits(**asked) is None
+    Meddling.observer = False
+    assert Hooks({"voter": Meddling()}).call.on_plan_logits(**asked) == [0.0, 0.0]
+    with pytest.raises(UserError, match="changes nothing"):
+        Hooks({"costly": Costly()})
+
+
 def test_a_waiting_plugin_is_not_called() -> None:
     notes: list[str] = []
     hooks = Hooks({"moe": Noting("moe", notes), "align": Noting("align", notes)})

@@ -86,7 +86,11 @@ class Backbone:
 
 
 def load_backbone(params: BackboneParams) -> Backbone:
-    """The backbone params.yaml names, frozen, ready to compute."""
+    """The backbone params.yaml names, frozen, ready to compute; one of another package is made by its own factory."""
+    factory = registry.load("backbone", params.name)
+    if factory is not load_backbone:
+        made: Backbone = factory(params)
+        return made
     attention = resolve("attention", params.attention, dtype=params.dtype)
     kernel = registry.load("attention", attention.used).transformers
     if kernel is None:

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--planner", type=Path, metavar="FOLDER", help="the planner to measure (default assets/planner)"
     )
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="draw the report of these requests too")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the metrics here instead of to stdout")
 
 
@@ -46,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from tomas.domain.timeline import Timeline
     from tomas.evaluation.cases import read_cases
     from tomas.evaluation.evaluate import evaluate
+    from tomas.evaluation.report import write_report
     from tomas.evaluation.tool_baseline import TfidfLogreg
     from tomas.planner.planner import Planner
 
@@ -56,7 +58,10 @@ def run(args: argparse.Namespace) -> int:
     tool_baseline = None
     if (paths.validated / "requests.parquet").exists():
         tool_baseline = TfidfLogreg.of_requests(load_requests(paths.validated), planner.catalogue.tools)
-    _, metrics = evaluate(planner, cases, tool_baseline)
+    results, metrics = evaluate(planner, cases, tool_baseline)
+    planner.hooks.call.on_evaluate_end(metrics=metrics)
+    if args.report is not None:
+        write_report(args.report, metrics, results, plots=None)
     if args.out is None:
         print(json.dumps(metrics, indent=2, sort_keys=True, allow_nan=False))
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tomas.errors import UsageError, UserError
-from tomas.kernel.profiles import find_profile
+from tomas.kernel.profiles import find_profile, read_profile
 from tomas.kernel.spec import PartSpec
 from tomas.kernel.status import PartStatus, statuses
 from tomas.kernel.yaml_files import at_path, lay_over, nested, plain, read_yaml, write_yaml
@@ -110,12 +110,12 @@ def _behind(part: PartSpec, chain: tuple[str, ...]) -> tuple[str, ...]:
 
 def _edit(name: str, profile: str | None, *, enable: bool) -> None:
     path = find_profile(profile, project().profile_folder) if profile else project().params
-    document = read_yaml(path)
-    named = list(plain(document.get("plugins")) or ())
+    document, values = read_yaml(path), _resolved(path)
+    named = list(values.get("plugins") or ())
     if not enable and name in named and not _is_known(name):
-        overlay = _without(name, named, document)
+        overlay = _without(name, named, values)
     else:
-        overlay = _overlay(default_registry.plug([name])[0], name, named, enable=enable)
+        overlay = _overlay(default_registry.plug([name])[0], name, values, enable=enable)
     changes = lay_over(document, overlay)
     _check(document, path)
     write_yaml(path, document)
@@ -125,18 +125,31 @@ def _edit(name: str, profile: str | None, *, enable: bool) -> None:
         print(f"{path.name}: {name} was {'in use' if enable else 'not in use'} already")
 
 
-def _overlay(part: PartSpec, word: str, named: list[str], *, enable: bool) -> dict[str, Any]:
+def _resolved(path: Path) -> dict[str, Any]:
+    """What a file comes to: params.yaml, or a profile laid over it with all that it extends."""
+    values = read_yaml(project().params)
+    if path != project().params:
+        lay_over(values, read_profile(path).overlay)
+    resolved: dict[str, Any] = plain(values)
+    return resolved
+
+
+def _overlay(part: PartSpec, word: str, values: Mapping[str, Any], *, enable: bool) -> dict[str, Any]:
     """What to set so that the part is used, or no more used."""
+    from tomas.kernel.options import schedules_left  # reads settings, which a listing need not
+
     kind = default_registry.kinds[part.kind]
+    named = list(values.get("plugins") or ())
     listed = [entry for entry in named if default_registry.plug([entry])[0] != part]
     overlay: dict[str, Any] = {}
-    if enable and (kind.hooks or part.distribution != "tomas"):
-        overlay["plugins"] = named if len(listed) < len(named) else [*named, word]
-    elif not enable:
+    if enable and len(listed) == len(named) and (kind.hooks or part.distribution != "tomas"):
+        overlay["plugins"] = [*named, word]
+    elif not enable and len(listed) < len(named):
+        overlay |= _unscheduled(values, schedules_left(values.get("schedules") or {}, named, listed))
         overlay["plugins"] = listed
-    if kind.key is not None and enable:
+    if kind.key is not None and enable and at_path(values, kind.key) != part.name:
         overlay |= nested(kind.key, part.name)
-    elif kind.key is not None and at_path(_params(), kind.key) == part.name:
+    elif not enable and kind.key is not None and at_path(values, kind.key) == part.name:
         if part.name == kind.default:
             raise UsageError(f"{part.name!r} is the default {kind.name}; enable another one instead.")
         overlay |= nested(kind.key, kind.default)
@@ -145,11 +158,18 @@ def _overlay(part: PartSpec, word: str, named: list[str], *, enable: bool) -> di
     return overlay
 
 
-def _without(name: str, named: list[str], document: Mapping[str, Any]) -> dict[str, Any]:
+def _unscheduled(values: Mapping[str, Any], left: Mapping[str, Any]) -> dict[str, Any]:
+    """The schedules that are left, where some went with their part."""
+    return {"schedules": dict(left)} if left != (values.get("schedules") or {}) else {}
+
+
+def _without(name: str, named: list[str], values: Mapping[str, Any]) -> dict[str, Any]:
     """What to set so that a part whose package is gone is asked for no more."""
-    overlay: dict[str, Any] = {"plugins": [word for word in named if word != name]}
+    schedules = values.get("schedules") or {}
+    left = {key: value for key, value in schedules.items() if key != f"enable_{name}_at_epoch"}
+    overlay: dict[str, Any] = {"plugins": [word for word in named if word != name], **_unscheduled(values, left)}
     for kind in default_registry.kinds.values():
-        if kind.key is not None and at_path(document, kind.key) == name:
+        if kind.key is not None and at_path(values, kind.key) == name:
             overlay |= nested(kind.key, kind.default)
     return overlay
 
@@ -158,7 +178,6 @@ def _check(document: Any, path: Path) -> None:
     """Nothing is written that could not be run."""
     from tomas.config import parse_params
     from tomas.kernel.checks import check_parts
-    from tomas.kernel.profiles import read_profile
 
     values = read_yaml(project().params)
     if path == project().params:

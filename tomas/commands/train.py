@@ -11,9 +11,10 @@ from typing import Any
 
 from tomas.config import parse_params
 from tomas.errors import UsageError, UserError
-from tomas.kernel.checks import check_parts
+from tomas.kernel.checks import check_available, check_parts
+from tomas.kernel.options import schedules_left
 from tomas.kernel.profiles import find_profile, read_profile
-from tomas.kernel.yaml_files import lay_over, nested, plain, read_yaml
+from tomas.kernel.yaml_files import lay_over, plain, put, read_yaml
 from tomas.paths import project
 
 
@@ -31,7 +32,11 @@ def run(args: argparse.Namespace) -> int:
     paths = project()
     before: dict[str, Any] = plain(read_yaml(paths.params))
     after = experiment_params(
-        paths.params, find_profile(args.profile, paths.profile_folder), args.plugins, args.settings
+        paths.params,
+        find_profile(args.profile, paths.profile_folder),
+        args.plugins,
+        args.settings,
+        strict=args.strict or None,
     )
     overrides = [word for line in overrides_between(before, after) for word in ("-S", line)]
     name = ["-n", args.name] if args.name else []
@@ -44,17 +49,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def experiment_params(
-    params: Path, profile: Path, plugins: Sequence[str] | None, settings: Sequence[str]
+    params: Path, profile: Path, plugins: Sequence[str] | None, settings: Sequence[str], strict: bool | None = None
 ) -> dict[str, Any]:
-    """The parameters of the experiment: params.yaml, the profile, the plug-ins, the settings, each over the last."""
+    """The parameters of the experiment: params.yaml, the profile, the plug-ins, the settings, each over the last.
+
+    Plug-ins that are no longer named take their schedules with them. Parts are looked for here, as a stage that DVC has
+    in its cache does not run and could not say that one is missing.
+    """
     document = read_yaml(params)
     lay_over(document, read_profile(profile).overlay)
     if plugins is not None:
-        lay_over(document, {"plugins": list(plugins)})
+        kept = schedules_left(plain(document.get("schedules") or {}), plain(document.get("plugins") or []), plugins)
+        lay_over(document, {"plugins": list(plugins), "schedules": kept})
     for text in settings:
-        lay_over(document, setting(text))
+        put(document, *setting(text))
     values: dict[str, Any] = plain(document)
-    check_parts(parse_params(values, profile.name))
+    params_after = parse_params(values, profile.name)
+    check_parts(params_after)
+    check_available(params_after, strict)
     return values
 
 
@@ -84,15 +96,15 @@ def _word(value: Any) -> str:
     return repr(value)
 
 
-def setting(text: str) -> dict[str, Any]:
-    """A `--set KEY=VALUE` as nested mappings."""
+def setting(text: str) -> tuple[str, Any]:
+    """A `--set KEY=VALUE` as dotted path and value."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     key, equals, value = text.partition("=")
     try:
         if equals and key:
-            return nested(key.strip(), YAML(typ="safe").load(value))
+            return key.strip(), YAML(typ="safe").load(value)
     except YAMLError:
         pass
     raise UsageError(f"--set {text!r}: must be KEY=VALUE, as in --set training.lr=0.001.")

@@ -41,8 +41,8 @@ LEARNING = (
 NOT_CURVES = ("step", "epoch", "phase")
 
 
-def write_report(path: Path, metrics: Mapping[str, Any], results: Results, plots: Path) -> None:
-    """Write the report of an evaluation; plots is the folder with the trainings' curves, where there are any."""
+def write_report(path: Path, metrics: Mapping[str, Any], results: Results, plots: Path | None) -> None:
+    """Write the report of an evaluation; plots is the folder with the trainings' curves, where they belong to it."""
     folder = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -57,13 +57,13 @@ def write_report(path: Path, metrics: Mapping[str, Any], results: Results, plots
         metrics=metrics,
         planners=_planner_rows(metrics),
         tool_planners={"TOMAS": metrics, "TF-IDF + logistic regression": metrics["baselines"].get("tfidf_logreg")},
-        groups={name: metrics[f"per_{name}"] for name in GROUPS if len(metrics.get(f"per_{name}", ())) > 1},
+        groups={name: metrics[f"per_{name}"] for name in GROUPS if metrics.get(f"per_{name}")},
         pictures=_pictures(results),
         reliability_cases=int((results.tool_id != NO_TOOL).sum()),
         causes=error_causes(results),
         confusions=confusions(results),
         examples=worked_examples(results),
-        learning=_learning(plots),
+        learning=[] if plots is None else _learning(plots),
     )
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")

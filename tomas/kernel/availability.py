@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +18,15 @@ def unavailable(part: PartSpec, dtype: str | None = None) -> str | None:
         return "it needs a CUDA device and a CUDA build of torch"
     if dtype is not None and part.dtypes and dtype not in part.dtypes:
         return f"it computes in {' or '.join(part.dtypes)}, not in {dtype}"
+    return None
+
+
+def misfit(part: PartSpec, value_of: Callable[[str], object]) -> str | None:
+    """Which key of params.yaml does not go with a part, and what it may say; None when all do."""
+    for key, fitting in part.only_with:
+        if (value := value_of(key)) not in fitting:
+            wanted = f"it must be {' or '.join(fitting)}" if fitting else part.summary
+            return f"{key} is {value!r}; {wanted}"
     return None
 
 

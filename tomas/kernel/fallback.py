@@ -67,11 +67,14 @@ def resolve(
 def parts_record(
     resolutions: Iterable[Resolution], registry: Registry = default_registry
 ) -> dict[str, dict[str, str | None]]:
-    """Resolutions as `assets/planner/parts.json` holds them, by kind, with the package each part came from."""
+    """Resolutions as `assets/planner/parts.json` holds them, with the package each part came from.
+
+    By kind, and by kind and name where there may be several of a kind.
+    """
     record: dict[str, dict[str, str | None]] = {}
     for item in sorted(resolutions, key=lambda item: item.kind):
         part = registry.find(item.kind, item.used)
-        record[item.kind] = {
+        record[f"{item.kind}.{part.name}" if registry.kinds[item.kind].many else item.kind] = {
             "requested": item.requested,
             "used": item.used,
             "reason": item.reason,
@@ -94,9 +97,14 @@ def record_as_tags(record: Mapping[str, Mapping[str, str | None]]) -> dict[str, 
 def parts_of_planner(
     record: Mapping[str, Mapping[str, str | None]], *, registry: Registry = default_registry, strict: bool | None = None
 ) -> list[Resolution]:
-    """The parts to load a trained planner with, from its `parts.json`; says what to install for one that is absent."""
+    """The parts to load a trained planner with, from its `parts.json`; says what to install for one that is absent.
+
+    Of those that only looked on while it was trained, of which there may be many, none is needed.
+    """
     resolutions = []
     for kind, entry in record.items():
+        if kind not in registry.kinds:
+            continue
         used, distribution = str(entry["used"]), str(entry["distribution"])
         if distribution != "tomas":
             try:

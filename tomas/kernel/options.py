@@ -1,6 +1,6 @@
 """What a plug-in is told: its options, typed, and the keys under `schedules:` that are its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from tomas.config import Params
 from tomas.errors import UserError
 from tomas.kernel.spec import PartSpec
+from tomas.kernel.tables import TRAINED_KINDS
 from tomas.registry import default_registry, import_attribute
 
 
@@ -35,9 +36,28 @@ def restored_options(part: PartSpec, values: Mapping[str, Any]) -> Any:
     return None if part.config is None else read_options(part, values)
 
 
-def schedule_switches(plugins: tuple[str, ...]) -> dict[str, str]:
-    """`enable_NAME_at_epoch` for each plug-in, by its own name, its kind's, or as it is written: {key: part name}."""
+def schedule_switches(plugins: Sequence[str]) -> dict[str, str]:
+    """`enable_NAME_at_epoch` for each plug-in that training calls: {key: part name}.
+
+    NAME is its own name, its kind's, or as it is written.
+    """
     switches: dict[str, str] = {}
     for word, part in zip(plugins, default_registry.plug(plugins), strict=True):
-        switches |= {f"enable_{name}_at_epoch": part.name for name in (part.kind, word, part.name)}
+        if part.kind in TRAINED_KINDS:
+            switches |= {f"enable_{name}_at_epoch": part.name for name in (part.kind, word, part.name)}
     return switches
+
+
+def schedule_values(plugins: Sequence[str]) -> set[str]:
+    """The values that schedules may move, of all plug-ins that training calls."""
+    return {value for part in default_registry.plug(plugins) if part.kind in TRAINED_KINDS for value in part.schedules}
+
+
+def schedules_left(raw: Mapping[str, Any], before: Sequence[str], after: Sequence[str]) -> dict[str, Any]:
+    """The schedules without those of plug-ins that are no longer named."""
+    gone = _scheduled(before) - _scheduled(after)
+    return {key: value for key, value in raw.items() if key not in gone}
+
+
+def _scheduled(plugins: Sequence[str]) -> set[str]:
+    return schedule_switches(plugins).keys() | schedule_values(plugins)

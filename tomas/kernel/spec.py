@@ -57,6 +57,8 @@ class PartSpec:
     """Section of params.yaml that holds its options; parts outside TOMAS keep theirs under `options.NAME`."""
     schedules: tuple[str, ...] = ()
     """Values it reads that the section `schedules` may move."""
+    only_with: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Keys of params.yaml, each with what it may say where this part is in use."""
     distribution: str = "tomas"
 
     @property

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
-from tomas.kernel.availability import missing_modules, unavailable
+from tomas.kernel.availability import misfit, missing_modules, unavailable
 from tomas.kernel.spec import AUTO, PartSpec
 from tomas.kernel.yaml_files import at_path
 from tomas.registry import GROUP_PREFIX, Registry, announced_parts, default_registry, distribution_name
@@ -52,7 +53,7 @@ def _known(registry: Registry, kind: str, value: object) -> bool:
 
 
 def _own(part: PartSpec, params: Mapping[str, Any], named: tuple[str, ...], registry: Registry) -> PartStatus:
-    reason = unavailable(part)
+    reason = unavailable(part) or misfit(part, partial(at_path, params))
     in_use = is_in_use(part, params, named, registry)
     status: Standing
     if reason is not None:

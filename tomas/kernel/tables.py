@@ -46,6 +46,10 @@ KINDS: dict[str, Kind] = {
     )
 }
 
+TRAINED_KINDS = ("router", "align", "observer")
+"""Whose plug-ins training calls; schedules are theirs alone."""
+PLANNING_KINDS = ("retriever", "voter", "observer")
+
 _BACKBONES = (
     PartSpec(
         "backbone",
@@ -90,7 +94,11 @@ _ATTENTION = (
         section="tva",
     ),
     PartSpec(
-        "attention", "linear", "tomas.backbone.attention:LINEAR", "linear in the length; only in layers trained here"
+        "attention",
+        "linear",
+        "tomas.backbone.attention:LINEAR",
+        "linear in the length; in a temporal encoder",
+        only_with=(("backbone.attention", ()),),
     ),
 )
 
@@ -159,6 +167,7 @@ _PLUGINS = (
         "tomas.parts.bistate:Bistate",
         "configuration vectors stay near Phase 0 and apart from one another",
         section="bistate",
+        only_with=(("decoder.kind", ("hierarchical", "flat")),),
     ),
     PartSpec(
         "retriever",

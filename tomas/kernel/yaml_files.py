@@ -70,6 +70,16 @@ def lay_over(document: CommentedMap, overlay: Mapping[str, Any]) -> dict[str, tu
     return changes
 
 
+def put(document: CommentedMap, path: str, value: Any) -> None:
+    """Set what stands at a dotted path, and nothing beside it."""
+    *above, last = path.split(".")
+    for key in above:
+        if not isinstance(document.get(key), CommentedMap):
+            document[key] = CommentedMap()
+        document = document[key]
+    lay_over(document, {last: value})
+
+
 def at_path(document: Mapping[str, Any], path: str) -> Any:
     """The value at a dotted path, or None."""
     node: Any = document

@@ -62,7 +62,8 @@ class Heads(nn.Module):
         super().__init__()
         self.hidden, self.embedding_norm, self.prefix_tokens = hidden, embedding_norm, temporal.prefix_tokens
         self.temporal = registry.load("temporal", temporal.kind)(CHANNELS, temporal.points, temporal.dim)
-        self.projector = nn.Linear(temporal.dim, temporal.prefix_tokens * hidden)
+        tokens = temporal.prefix_tokens
+        self.projector = nn.Linear(temporal.dim, tokens * hidden) if tokens else nn.Sequential()
         self.decision = nn.Parameter(torch.randn(1, hidden) / hidden**0.5)
         self.mix = nn.Parameter(torch.full((hidden,), 0.1))
         with own_start("reader"):
@@ -86,9 +87,10 @@ class Heads(nn.Module):
 
     def context(self, window_BD: torch.Tensor) -> torch.Tensor:
         """The context's input vectors [B, C, H], as long as token embeddings."""
-        soft_BCH = self.projector(window_BD).unflatten(1, (self.prefix_tokens, self.hidden))
-        decision_BCH = self.decision.expand(len(window_BD), 1, -1)
-        both_BCH = torch.cat([soft_BCH, decision_BCH], dim=1)
+        both_BCH = self.decision.expand(len(window_BD), 1, -1)
+        if self.prefix_tokens:
+            soft_BCH = self.projector(window_BD).unflatten(1, (self.prefix_tokens, self.hidden))
+            both_BCH = torch.cat([soft_BCH, both_BCH], dim=1)
         return nn.functional.normalize(both_BCH, dim=2) * self.embedding_norm
 
     def decide(self, last_BH: torch.Tensor | None, text: "Text", window_BD: torch.Tensor) -> Decision:

@@ -14,13 +14,14 @@ from tomas.domain.plan import Plan, infeasible_plan, run_plan
 from tomas.domain.request import Request
 from tomas.domain.resources import RESOURCES, Floats, Size
 from tomas.domain.timeline import Timeline
+from tomas.kernel.tables import PLANNING_KINDS
 from tomas.paths import project
 from tomas.planner.artifact import Artifact, read_artifact, read_parts
 from tomas.planner.learned_latency import thinking_time
 from tomas.planner.predictor import Case, Prediction, Predictor
 from tomas.planner.words import Words
 from tomas.training.hooks import Hooks
-from tomas.training.plugins import PLANNING_KINDS, hooks_for
+from tomas.training.plugins import hooks_for
 
 CONFIDENCE_DIGITS = 3
 """More would depend on which requests were planned together."""

@@ -7,16 +7,19 @@ from torch import nn
 
 from tomas.config import Params
 from tomas.kernel.options import part_options, restored_options
+from tomas.kernel.tables import TRAINED_KINDS
 from tomas.planner.model import Heads
 from tomas.registry import default_registry
 from tomas.training.hooks import Hooks
-from tomas.training.plugins import TRAINED_KINDS, resolved_plugins
+from tomas.training.plugins import resolved_plugins
 
 
 def trained_options(params: Params) -> dict[str, dict[str, Any]]:
     """The options of the plug-ins a training uses, by `kind.name`, in their order."""
     found = {}
     for resolution in resolved_plugins(params, TRAINED_KINDS):
+        if default_registry.kinds[resolution.kind].many:
+            continue  # they looked on
         options = part_options(default_registry.find(resolution.kind, resolution.used), params)
         found[f"{resolution.kind}.{resolution.used}"] = {} if options is None else options.model_dump(mode="json")
     return found

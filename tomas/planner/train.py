@@ -15,6 +15,7 @@ from tomas.domain.catalogue import Catalogue
 from tomas.domain.resources import capacity_of
 from tomas.files import whole
 from tomas.kernel.fallback import Resolution
+from tomas.kernel.tables import TRAINED_KINDS
 from tomas.planner.adapters import Adapters
 from tomas.planner.artifact import Spec, make_heads, make_rows, write_artifact, write_spec
 from tomas.planner.calibrate import calibrate
@@ -29,10 +30,11 @@ from tomas.planner.store import StoredTexts, TextStore, open_above, open_below
 from tomas.planner.tasks import JointTask, ReadingTask, WarmupTask, joint_order
 from tomas.planner.text_batches import in_parts
 from tomas.planner.windows import WindowReader
+from tomas.registry import default_registry
 from tomas.training.checkpoint import Checkpoint
 from tomas.training.hooks import Hooks
 from tomas.training.loop import History, LoopSettings, MetricSink, fit
-from tomas.training.plugins import TRAINED_KINDS, hooks_for, resolved_plugins, schedules_for
+from tomas.training.plugins import hooks_for, resolved_plugins, schedules_for
 from tomas.training.processes import is_first_process
 from tomas.training.starts import own_start
 
@@ -109,7 +111,9 @@ def _window_reader(params: Params, frame: pd.DataFrame, timelines: Timelines) ->
 
 def _parts(params: Params, backbone: Backbone) -> list[Resolution]:
     """Every part the planner's numbers depend on."""
-    named = {"temporal": params.temporal.kind, "decoder": params.decoder.kind}
+    named = {"temporal": params.temporal.kind, "decoder": params.decoder.kind, "latency": params.t_inf.kind}
+    if default_registry.find("backbone", params.backbone.name).distribution != "tomas":
+        named["backbone"] = params.backbone.name  # must be plugged in again; ours needs nothing once it is converted
     chosen = [Resolution(kind, name, name) for kind, name in named.items()]
     return [backbone.attention, *chosen, *resolved_plugins(params, TRAINED_KINDS)]
 

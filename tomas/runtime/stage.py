@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from tomas.config import Params, load_params, narrowed
 from tomas.errors import UserError
 from tomas.files import write_json
-from tomas.kernel.checks import check_parts
+from tomas.kernel.checks import check_available, check_parts
 from tomas.memory import collect_rarely, keep_freed
 from tomas.paths import Paths, project
 from tomas.runtime.inputs import changed, combined, input_digests
@@ -75,6 +75,7 @@ def _run(stage: Stage) -> None:
     paths = project()
     params = load_params(paths.params)
     check_parts(params)
+    check_available(params)
     set_threads(params.backbone.threads)
     if "DVC_STAGE" in os.environ:
         check_cache(paths.root)

@@ -10,9 +10,11 @@ from tomas.kernel.spec import PartSpec
 from tomas.kernel.tables import KINDS
 from tomas.registry import import_attribute
 from tomas.testing import layers, planning, services
+from tomas.testing.backbones import check_backbone
 from tomas.testing.run_plugins import check_plugin, check_router
 
 CHECKS: dict[str, Callable[[Any, Any], None]] = {
+    "backbone": check_backbone,
     "attention": layers.check_attention,
     "fusion": layers.check_fusion,
     "decoder": planning.check_decoder,

@@ -132,7 +132,7 @@ class Hooks:
 
     def failed(self, name: str, hook: str, error: Exception) -> None:
         """Count an exception: an observer's is logged until it is switched off, any other stops the run."""
-        if not getattr(self.plugins[name], "observer", False) or is_strict():
+        if not _looks_on(self.plugins[name]) or is_strict():
             raise PartFailed(f"plug-in {name!r} failed in {hook}: {type(error).__name__}: {error}") from error
         self.failures[name] += 1
         log.warning("observer %r failed in %s: %s: %s", name, hook, type(error).__name__, error)
@@ -148,10 +148,17 @@ class _Slot:
         for word in dir(plugin):
             if word.startswith("on_") and word not in HOOK_NAMES:
                 raise UserError(f"plug-in {name!r}: there is no hook {word}.{suggestion(word, HOOK_NAMES)}")
+        if _looks_on(plugin) and hasattr(plugin, "loss_terms"):
+            raise UserError(f"plug-in {name!r}: an observer changes nothing and has no loss_terms; be an align part")
         for hook in HOOK_NAMES:
             method = getattr(plugin, hook, None)
             if method is not None:
                 setattr(self, hook, mark(_guarded(hooks, name, hook, method)))
+
+
+def _looks_on(plugin: Any) -> bool:
+    """Whether a plug-in says that it is an observer: what it answers is not heard, and it may fail."""
+    return bool(getattr(plugin, "observer", False))
 
 
 def _guarded(hooks: Hooks, name: str, hook: str, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -160,7 +167,8 @@ def _guarded(hooks: Hooks, name: str, hook: str, method: Callable[..., Any]) -> 
         if hooks.is_waiting(name) and hook not in ALWAYS_CALLED:
             return None
         try:
-            return method(*arguments)
+            answer = method(*arguments)
+            return None if _looks_on(hooks.plugins[name]) else answer
         except PartFailed:
             raise
         except Exception as error:

@@ -1,5 +1,6 @@
 """The plug-ins that params.yaml switches on, as hooks and schedules."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tomas.kernel.fallback import Resolution, resolve
@@ -8,17 +9,14 @@ from tomas.registry import default_registry
 from tomas.training.hooks import Hooks
 from tomas.training.schedules import Schedules
 
-TRAINED_KINDS = ("router", "align", "observer")
-PLANNING_KINDS = ("retriever", "voter", "observer")
 
-
-def resolved_plugins(params: Any, kinds: tuple[str, ...]) -> list[Resolution]:
+def resolved_plugins(params: Any, kinds: Sequence[str]) -> list[Resolution]:
     """The plug-ins of these kinds, in the order they are named, each as the part that can be used here."""
     parts = default_registry.plug(params.plugins)
     return [resolve(part.kind, part.name) for part in parts if part.kind in kinds]
 
 
-def hooks_for(params: Any, kinds: tuple[str, ...]) -> Hooks:
+def hooks_for(params: Any, kinds: Sequence[str]) -> Hooks:
     """The plug-ins of these kinds as hooks, in the order they are named."""
     plugins: dict[str, Any] = {}
     for resolution in resolved_plugins(params, kinds):
