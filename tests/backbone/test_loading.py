@@ -1,5 +1,6 @@
 """A backbone comes frozen from wherever its name points, and a name that points nowhere is one clear line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -7,9 +8,12 @@ import pytest
 import torch
 
 from tests.backbone.small import TOKENS_BT, tiny
-from tomas.backbone.loading import load_backbone
+from tomas.backbone.loading import Backbone, load_backbone
 from tomas.config import Backbone as BackboneParams
 from tomas.errors import UserError
+from tomas.kernel.spec import PartSpec
+from tomas.registry import default_registry
+from tomas.testing import check_part
 
 
 def from_folder(folder: Path) -> BackboneParams:
@@ -98,3 +102,19 @@ def test_a_hub_name_without_network_is_one_line_that_names_the_ways_out(
     assert line.startswith(f"backbone.name: model hub entry '{name}' could not be loaded; ")
     assert "smollm2-135m" in line
     assert "\n" not in line
+
+
+def another(params: BackboneParams) -> Backbone:
+    """A factory as another package would bring it."""
+    return replace(load_backbone(params.model_copy(update={"name": "tiny"})), name="another")
+
+
+def test_a_backbone_of_another_package_is_made_by_its_own_factory() -> None:
+    tables = default_registry._tables["backbone"]
+    part = PartSpec("backbone", "another", f"{__name__}:another", "a tiny one", distribution="far-away")
+    default_registry.add(part)
+    try:
+        assert load_backbone(BackboneParams(name="another", dtype="float32")).name == "another"
+        check_part(part)
+    finally:
+        del tables["another"]
