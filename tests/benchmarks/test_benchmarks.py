@@ -194,7 +194,7 @@ def test_a_finished_ablation_is_kept_with_what_its_metrics_say(
     monkeypatch.setattr(ablations, "queue_status", lambda _: {ablations.experiment("no timeline", 1, state): WAITING})
     monkeypatch.setattr(ablations, "run_queue", lambda *_: finished.append(run("as it is", 1, 0.94)))
     monkeypatch.setattr(ablations, "sync", lambda _: None)
-    ask = ["--only", "as it is", "timeline", "--seeds", "0", "1"]
+    ask = ["--only", "as it is", "no timeline", "--seeds", "0", "1"]
     assert ablations.main(ask) == 0
     assert queued == [(ablations.experiment("as it is", 1, state), ["seed=1"])]
     rows = {cells[0]: cells[1:] for cells in map(cells_of, capsys.readouterr().out.splitlines()[2:])}

@@ -103,7 +103,7 @@ def parts_of_planner(
     """
     resolutions = []
     for kind, entry in record.items():
-        if kind not in registry.kinds:
+        if registry.kinds[kind.partition(".")[0]].many:
             continue
         used, distribution = str(entry["used"]), str(entry["distribution"])
         if distribution != "tomas":
