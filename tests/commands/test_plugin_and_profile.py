@@ -103,6 +103,8 @@ def test_what_cannot_stand_beside_the_rest_is_listed_as_incompatible_and_not_ena
     assert (project / "params.yaml").read_text() == before
     assert main(["plugin", "enable", "regressor"]) == 0
     assert standing(capsys)["align", "bistate"] == "incompatible"
+    (project / "params.yaml").write_text("seed: 1\n")  # what is left out has its default
+    assert standing(capsys)["align", "bistate"] == "available"
 
 
 @pytest.mark.usefixtures("project")

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml.comments import CommentedMap
+
 from tomas.errors import UsageError, UserError
-from tomas.kernel.profiles import find_profile, read_profile
+from tomas.kernel.profiles import META, find_profile, read_profile
 from tomas.kernel.spec import PartSpec
 from tomas.kernel.status import PartStatus, statuses
 from tomas.kernel.yaml_files import at_path, lay_over, nested, plain, read_yaml, write_yaml
@@ -110,7 +112,7 @@ def _behind(part: PartSpec, chain: tuple[str, ...]) -> tuple[str, ...]:
 
 def _edit(name: str, profile: str | None, *, enable: bool) -> None:
     path = find_profile(profile, project().profile_folder) if profile else project().params
-    document, values = read_yaml(path), _resolved(path)
+    document, values = read_yaml(path), plain(_laid_out(path))
     named = list(values.get("plugins") or ())
     if not enable and name in named and not _is_known(name):
         overlay = _without(name, named, values)
@@ -125,13 +127,12 @@ def _edit(name: str, profile: str | None, *, enable: bool) -> None:
         print(f"{path.name}: {name} was {'in use' if enable else 'not in use'} already")
 
 
-def _resolved(path: Path) -> dict[str, Any]:
+def _laid_out(path: Path) -> CommentedMap:
     """What a file comes to: params.yaml, or a profile laid over it with all that it extends."""
     values = read_yaml(project().params)
     if path != project().params:
         lay_over(values, read_profile(path).overlay)
-    resolved: dict[str, Any] = plain(values)
-    return resolved
+    return values
 
 
 def _overlay(part: PartSpec, word: str, values: Mapping[str, Any], *, enable: bool) -> dict[str, Any]:
@@ -179,10 +180,8 @@ def _check(document: Any, path: Path) -> None:
     from tomas.config import parse_params
     from tomas.kernel.checks import check_parts
 
-    values = read_yaml(project().params)
-    if path == project().params:
-        values = document
-    else:
-        lay_over(values, read_profile(path).overlay)
-        lay_over(values, {key: value for key, value in document.items() if key not in {"about", "extends"}})
+    values = document
+    if path != project().params:
+        values = _laid_out(path)
+        lay_over(values, {key: value for key, value in document.items() if key not in META})
     check_parts(parse_params(plain(values), path.name))

@@ -52,8 +52,15 @@ def _known(registry: Registry, kind: str, value: object) -> bool:
     return str(value) in registry.names(kind) or registry.kinds[kind].other is not None
 
 
+def _said(params: Mapping[str, Any], registry: Registry, key: str) -> Any:
+    """What params.yaml says under a key; where it says nothing, the default of the kind that the key names."""
+    default = next((kind.default for kind in registry.kinds.values() if kind.key == key), None)
+    said = at_path(params, key)
+    return default if said is None else said
+
+
 def _own(part: PartSpec, params: Mapping[str, Any], named: tuple[str, ...], registry: Registry) -> PartStatus:
-    reason = unavailable(part) or misfit(part, partial(at_path, params))
+    reason = unavailable(part) or misfit(part, partial(_said, params, registry))
     in_use = is_in_use(part, params, named, registry)
     status: Standing
     if reason is not None:
