@@ -69,7 +69,7 @@ def test_options_reach_their_part() -> None:
         ),
         ({"plugins": ["voter"], "schedules": {"enable_voter_at_epoch": 0}}, "no such schedule"),
         ({"plugins": ["align"], "decoder": {"kind": "regressor"}}, "it must be hierarchical or flat"),
-        ({"backbone": {"attention": "linear"}}, "cannot be used here: backbone.attention is 'linear'"),
+        ({"backbone": {"attention": "linear"}}, "cannot be used here: not for backbone.attention: linear"),
     ],
 )
 def test_every_wrong_name_is_found_before_work_starts(params: dict[str, object], message: str) -> None:

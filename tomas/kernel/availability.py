@@ -25,8 +25,8 @@ def misfit(part: PartSpec, value_of: Callable[[str], object]) -> str | None:
     """Which key of params.yaml does not go with a part, and what it may say; None when all do."""
     for key, fitting in part.only_with:
         if (value := value_of(key)) not in fitting:
-            wanted = f"it must be {' or '.join(fitting)}" if fitting else part.summary
-            return f"{key} is {value!r}; {wanted}"
+            wanted = f"it must be {' or '.join(fitting)}"
+            return f"{key} is {value!r}; {wanted}" if fitting else f"not for {key}: {part.summary}"
     return None
 
 

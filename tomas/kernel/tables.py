@@ -97,7 +97,7 @@ _ATTENTION = (
         "attention",
         "linear",
         "tomas.backbone.attention:LINEAR",
-        "linear in the length; in a temporal encoder",
+        "linear in the length; for temporal encoders",
         only_with=(("backbone.attention", ()),),
     ),
 )

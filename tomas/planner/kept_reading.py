@@ -21,7 +21,7 @@ def kept_reading(folder: Path, task: ReadingTask) -> Checkpoint:
     """The checkpoint of this reading, which may be at its end already."""
     place = folder / _key(task)
     if not place.is_dir():
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)  # two processes of one training
         for old in sorted(folder.iterdir(), key=lambda other: other.stat().st_mtime)[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
     return Checkpoint(place)
