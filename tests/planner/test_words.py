@@ -14,14 +14,14 @@ from tomas.backbone import greedy
 from tomas.backbone.loading import load_backbone
 from tomas.domain.plan import Plan, infeasible_plan, run_plan
 from tomas.planner import Planner, words
-from tomas.planner.words import ANSWER, Words, facts, whole_sentences
+from tomas.planner.words import ANSWER, Words, begun, facts, whole_sentences
 
 QUESTIONS = ["what is the capital of France?", "tell me a joke", "为什么天是蓝的"]
 
 
 @pytest.fixture(scope="module")
 def frozen() -> Words:
-    return Words(load_backbone(small_params().backbone), [])
+    return Words(load_backbone(small_params().backbone), [], CATALOGUE.tools)
 
 
 @pytest.mark.parametrize("scope", ["context", "all"])
@@ -84,6 +84,31 @@ def test_the_facts_of_every_status_are_said() -> None:
     assert "starts when enough is free at 4000 ms" in facts(wait)
     assert facts(infeasible_plan(CATALOGUE, 1, "small", reason="no GPU memory")) == "no GPU memory"
     assert facts(Plan(status="no_tool", text="Paris.")) == "No tool serves this request."
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (" for a sharper picture.", "Alpha was chosen because the request asks for a sharper picture."),
+        (" for a picture. It is", "Alpha was chosen because the request asks for a picture."),
+        (" for a picture that is", ""),
+    ],
+)
+def test_a_reason_is_told_where_it_is_a_whole_sentence(
+    frozen: Words, monkeypatch: pytest.MonkeyPatch, more: str, reason: str
+) -> None:
+    prompts: list[str] = []
+
+    def said(asked: list[str]) -> list[str]:
+        prompts.extend(asked)
+        return [more]
+
+    monkeypatch.setattr(frozen, "_generate", said)
+    plan = run_plan(CATALOGUE, 7, status="ready", start_ms=120.0, feasible=True)
+    assert frozen.explanations(["sharpen this"], [plan]) == [f"{facts(plan)} {reason}".strip()]
+    (prompt,) = prompts
+    assert f"Request: sharpen this\nTool: alpha. {CATALOGUE.tools['alpha'].description}" in prompt
+    assert prompt.endswith(begun("alpha"))
 
 
 @pytest.mark.parametrize(

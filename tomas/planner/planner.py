@@ -39,7 +39,7 @@ class Planner:
         self.parts = read_parts(artifact.folder)
         self.t_inf = thinking_time(spec.t_inf, artifact.folder)
         self._whole = Timeline.constant(self.capacity)
-        self._words = Words(self.predictor.backbone, self.predictor.adapters)
+        self._words = Words(self.predictor.backbone, self.predictor.adapters, self.catalogue.tools)
         self._lock = threading.Lock()
 
     @classmethod

@@ -1,5 +1,6 @@
 """What the backbone's own LM head says: an answer where no tool serves, a reason where one does."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,47 +8,75 @@ from tomas.backbone.greedy import continued
 from tomas.backbone.loading import Backbone
 from tomas.backbone.lora import without_adapters
 from tomas.domain.plan import Plan
+from tomas.domain.tools import ToolRegistry
 
 MAX_PROMPT_TOKENS = 448
 BATCH = 32
 """Prompts generated from at once: keys and values of thousands would not fit into memory."""
+ENDS = (".", "!", "?", "。", "！", "？")
 ANSWER = "Answer in one or two short sentences."
-REASON = "Explain this plan to the user in one or two short sentences. Use only the facts given."
+REASON = "You say in one short sentence why a tool was chosen for a request."
+EXAMPLES = (
+    ("read this letter aloud", "text to speech", "Speaks a written text", "to hear a letter."),
+    ("把这段录音里的噪声去掉", "audio denoising", "Takes noise out of a recording", "for a recording without noise."),
+    ("who speaks when in our meeting?", "speaker diarization", "Tells voices apart", "who speaks when in a meeting."),
+)
+"""Requests, tools, what these do, and what was asked: shown only rules and facts, a small model invents the rest."""
 
 
 class Words:
     """Bounded, greedy generation by the frozen model, without the planner's adapters."""
 
-    def __init__(self, backbone: Backbone, layers: Sequence[Any]) -> None:
-        self.backbone, self.layers = backbone, layers
+    def __init__(self, backbone: Backbone, layers: Sequence[Any], tools: ToolRegistry) -> None:
+        self.backbone, self.layers, self.tools = backbone, layers, tools
 
     def answers(self, texts: Sequence[str]) -> list[str]:
         """An answer to each request that no tool serves."""
-        return self._generate([(ANSWER, text) for text in texts])
+        said = self._generate([self._prompt(ANSWER, text) for text in texts])
+        return [whole_sentences(answer) for answer in said]
 
     def explanations(self, texts: Sequence[str], plans: Sequence[Plan]) -> list[str]:
-        """Why each plan: a line of facts that is always right, then the model's own words."""
-        lines = [facts(plan) for plan in plans]
-        prompts = [(REASON, f"Request: {text}\nFacts: {line}") for text, line in zip(texts, lines, strict=True)]
-        return [f"{line} {said}".strip() for line, said in zip(lines, self._generate(prompts), strict=True)]
+        """Why each plan: a line of facts that is always right, then why this tool in the model's own words."""
+        names = [str(plan.tool_name) for plan in plans]
+        more = self._generate([self._why(text, name) for text, name in zip(texts, names, strict=True)])
+        reasons = [whole_sentences(begun(name.replace("_", " ")) + end) for name, end in zip(names, more, strict=True)]
+        told = [reason if reason.endswith(ENDS) else "" for reason in reasons]
+        return [f"{facts(plan)} {reason}".strip() for plan, reason in zip(plans, told, strict=True)]
 
-    def _generate(self, prompts: Sequence[tuple[str, str]]) -> list[str]:
+    def _why(self, text: str, name: str) -> str:
+        """A prompt that shows how it is done, and begins the answer."""
+        does = re.split("[.:。：]", self.tools[name].description)[0]
+        own = name.replace("_", " ")
+        turns = [turn for *asked, end in EXAMPLES for turn in (_case(*asked), f"{begun(asked[1])} {end}")]
+        return self._prompt(REASON, *turns, _case(text, own, does)) + begun(own)
+
+    def _generate(self, prompts: Sequence[str]) -> list[str]:
         batches = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
         return [said for batch in batches for said in self._generate_batch(batch)]
 
-    def _generate_batch(self, prompts: Sequence[tuple[str, str]]) -> list[str]:
+    def _generate_batch(self, prompts: Sequence[str]) -> list[str]:
         tokenizer = self.backbone.tokenizer
-        texts = [self._prompt(system, user) for system, user in prompts]
-        tokens = [ids[-MAX_PROMPT_TOKENS:] for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        tokens = [ids[-MAX_PROMPT_TOKENS:] for ids in tokenizer(prompts, add_special_tokens=False)["input_ids"]]
         with without_adapters(self.layers):
             said = continued(self.backbone, tokens)
-        return [whole_sentences(text) for text in tokenizer.batch_decode(said, skip_special_tokens=True)]
+        return list(tokenizer.batch_decode(said, skip_special_tokens=True))
 
-    def _prompt(self, system: str, user: str) -> str:
+    def _prompt(self, system: str, *turns: str) -> str:
+        """What the model is asked: user and assistant speak in turn, the user last."""
         if self.backbone.tokenizer.chat_template is None:
-            return f"{system}\n\n{user}\n\n"
-        chat = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+            return "".join(f"{turn}\n\n" for turn in (system, *turns))
+        roles = ("system", *("user", "assistant") * len(turns))
+        chat = [{"role": role, "content": said} for role, said in zip(roles, (system, *turns), strict=False)]
         return str(self.backbone.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+
+
+def begun(tool: str) -> str:
+    """How a reason begins, so that it is one."""
+    return f"{tool.capitalize()} was chosen because the request asks"
+
+
+def _case(text: str, tool: str, does: str) -> str:
+    return f"Request: {text}\nTool: {tool}. {does}."
 
 
 def facts(plan: Plan) -> str:
@@ -67,6 +96,6 @@ def whole_sentences(text: str) -> str:
     """The text up to its last finished sentence, or all of it where none is finished."""
     text = " ".join(text.split())
     end = max((text.rfind(mark) for mark in (". ", "! ", "? ", "。", "！", "？")), default=-1)
-    if text.endswith((".", "!", "?", "。", "！", "？")) or end < 0:
+    if text.endswith(ENDS) or end < 0:
         return text
     return text[: end + 1]
