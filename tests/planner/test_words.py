@@ -111,6 +111,11 @@ def test_a_reason_is_told_where_it_is_a_whole_sentence(
     assert prompt.endswith(begun("alpha"))
 
 
+def test_an_abbreviation_in_a_name_keeps_its_capitals() -> None:
+    assert begun("OCR reader").startswith("OCR reader was")
+    assert begun("text reader").startswith("Text reader was")
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [

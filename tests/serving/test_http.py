@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import jsonschema
 import pytest
+from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serving.cases import HEADER, odd, ordinary
@@ -20,6 +21,8 @@ from tests.serving.untrained import ROOT
 from tomas.domain.plan import plan_json_schema
 from tomas.domain.request import Request
 from tomas.planner import Planner
+from tomas.serving.app import make_app
+from tomas.serving.limits import Limits
 
 VALID = jsonschema.Draft202012Validator(plan_json_schema())
 
@@ -70,6 +73,21 @@ def test_alternatives_fit_and_the_plan_is_not_among_them(client: httpx.Client, p
         assert plan["config_id"] not in ids
         assert all(planner.catalogue.tool_id[place] == plan["tool_id"] for place in ids)
         assert len(answer["timeline"]) >= 1
+
+
+def test_alternatives_start_with_the_plan_where_thinking_times_are_predicted(
+    planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = iter(range(100, 10_000, 7))
+    monkeypatch.setattr(planner.t_inf, "predict", lambda _: float(next(later)))
+    found = 0
+    with TestClient(make_app(planner, Limits())) as client:
+        for body in ordinary(30):
+            body.pop("t_inf_ms", None)
+            answer = client.post("/plan/alternatives", json=body).json()
+            assert {other["start_ms"] for other in answer["alternatives"]} <= {answer["plan"]["start_ms"]}
+            found += len(answer["alternatives"])
+    assert found
 
 
 @pytest.mark.parametrize(

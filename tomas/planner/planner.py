@@ -114,11 +114,14 @@ class Planner:
             )  # fmt: skip
         return rows
 
+    def thinking_ms(self, request: Request) -> float:
+        """T_inf of the request: what it says itself, else what is predicted now."""
+        if request.t_inf_ms is not None:
+            return request.t_inf_ms
+        return self.t_inf.predict(self._planning_case(request))
+
     def _case(self, request: Request) -> Case:
-        t_inf_ms = request.t_inf_ms
-        if t_inf_ms is None:
-            t_inf_ms = self.t_inf.predict(self._planning_case(request))
-        return Case(request, request.timeline or self._whole, t_inf_ms)
+        return Case(request, request.timeline or self._whole, self.thinking_ms(request))
 
     def _planning_case(self, request: Request) -> PlanningCase:
         return PlanningCase(len(request.text), None, request.input_size, has_gpu=bool(self.capacity[2] > 0))

@@ -37,18 +37,16 @@ class Words:
 
     def explanations(self, texts: Sequence[str], plans: Sequence[Plan]) -> list[str]:
         """Why each plan: a line of facts that is always right, then why this tool in the model's own words."""
-        names = [str(plan.tool_name) for plan in plans]
-        more = self._generate([self._why(text, name) for text, name in zip(texts, names, strict=True)])
-        reasons = [whole_sentences(begun(name.replace("_", " ")) + end) for name, end in zip(names, more, strict=True)]
+        tools = [self.tools[str(plan.tool_name)] for plan in plans]
+        begins = [begun(spoken(tool.name)) for tool in tools]
+        prompts = [
+            self._prompt(REASON, *SHOWN, _case(text, spoken(tool.name), tool.description)) + begin
+            for text, tool, begin in zip(texts, tools, begins, strict=True)
+        ]
+        more = self._generate(prompts)
+        reasons = [whole_sentences(begin + end) for begin, end in zip(begins, more, strict=True)]
         told = [reason if reason.endswith(ENDS) else "" for reason in reasons]
         return [f"{facts(plan)} {reason}".strip() for plan, reason in zip(plans, told, strict=True)]
-
-    def _why(self, text: str, name: str) -> str:
-        """A prompt that shows how it is done, and begins the answer."""
-        does = re.split("[.:。：]", self.tools[name].description)[0]
-        own = name.replace("_", " ")
-        turns = [turn for *asked, end in EXAMPLES for turn in (_case(*asked), f"{begun(asked[1])} {end}")]
-        return self._prompt(REASON, *turns, _case(text, own, does)) + begun(own)
 
     def _generate(self, prompts: Sequence[str]) -> list[str]:
         batches = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
@@ -70,13 +68,23 @@ class Words:
         return str(self.backbone.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
 
 
+def spoken(name: str) -> str:
+    """A tool's name as people write it."""
+    return name.replace("_", " ")
+
+
 def begun(tool: str) -> str:
     """How a reason begins, so that it is one."""
-    return f"{tool.capitalize()} was chosen because the request asks"
+    return f"{tool[:1].upper()}{tool[1:]} was chosen because the request asks"
 
 
-def _case(text: str, tool: str, does: str) -> str:
+def _case(text: str, tool: str, description: str) -> str:
+    does = re.split("[.:。：]", description)[0]
     return f"Request: {text}\nTool: {tool}. {does}."
+
+
+SHOWN = [turn for *asked, end in EXAMPLES for turn in (_case(*asked), f"{begun(asked[1])} {end}")]
+"""The examples, as a talk of user and assistant."""
 
 
 def facts(plan: Plan) -> str:

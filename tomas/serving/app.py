@@ -129,6 +129,7 @@ def _add_plan_routes(
     @app.post("/plan/alternatives", responses=errors, **guarded)
     async def plan_alternatives(body: PlanBody) -> AlternativesAnswer:
         """The plan for one request, the next best configurations, and what was taken as free."""
+        body = body.model_copy(update={"t_inf_ms": planner.thinking_ms(body)})  # one thinking time for all of them
         (chosen,) = await planned([body], body.explain)
         others = await batcher.run(lambda: alternatives(planner, body, chosen))
         timeline = body.timeline or Timeline.constant(planner.capacity)
