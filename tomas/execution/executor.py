@@ -48,7 +48,7 @@ def execute(plan: Plan, command: Sequence[str], *, submitted: float, timeout_s: 
         wall_ms=round(ended.wall_s * 1000, 1),
         cpu_time_s=round(ended.cpu_s, 3),
         cpu_core=round(ended.cpu_s / ended.wall_s, 2),
-        peak_mem_gb=round(peak / GIB, 3),
+        peak_mem_gb=round(peak / GIB, 6),  # to the kilobyte: a run stopped for a little too much is told so
     )
     record = Record("finished", ended.exit_code, "", list(command), plan, used, cpus, enforced, not_enforced)
     _judge(record, ended, resources, timeout_s)
